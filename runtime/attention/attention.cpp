@@ -1,0 +1,59 @@
+// The public functions: validate, plan, record.
+#include "weft/attention.hpp"
+
+#include "attention/plan.hpp"
+#include "attention/record.hpp"
+#include "attention/validate.hpp"
+#include "base/text.hpp"
+#include "vulkan/device.hpp"
+
+namespace weft {
+
+using attention_detail::AttentionShape;
+using attention_detail::Plan;
+
+struct Attention::State {
+  Device device;  // keeps the plan alive
+  const Plan* plan;
+};
+
+Result<Attention> Attention::plan(const Device& device, const AttentionDesc& desc) {
+  WEFT_ASSIGN(const AttentionDesc valid, attention_detail::validate(desc));
+  WEFT_ASSIGN(const Plan* plan, attention_detail::find_plan(device, valid));
+  return Attention(std::make_shared<const State>(State{device, plan}));
+}
+
+Result<void> Attention::record(Recorder& recorder, const AttentionCall& call) const {
+  if (recorder.device().state() != state_->device.state())
+    return fail(Code::invalid_argument,
+                "attention: the recorder is of another device than the plan");
+  WEFT_ASSIGN(const AttentionShape shape, attention_detail::validate(call));
+  WEFT_TRY(attention_detail::match(shape.desc, state_->plan->desc()));
+  return attention_detail::record(recorder, *state_->plan, call, shape);
+}
+
+const char* Attention::kernel() const noexcept { return state_->plan->row().name; }
+
+Result<AttentionDesc> describe(const AttentionCall& call) {
+  WEFT_ASSIGN(const AttentionShape shape, attention_detail::validate(call));
+  return shape.desc;
+}
+
+Result<void> attention(Recorder& recorder, const AttentionCall& call) {
+  WEFT_ASSIGN(const AttentionShape shape, attention_detail::validate(call));
+  WEFT_ASSIGN(const Plan* plan, attention_detail::find_plan(recorder.device(), shape.desc));
+  return attention_detail::record(recorder, *plan, call, shape);
+}
+
+std::string explain(const Device& device, const AttentionDesc& desc) {
+  const auto valid = attention_detail::validate(desc);
+  if (!valid) return valid.error().message + "\n";
+  std::string lines;
+  for (const decide::Verdict& verdict :
+       decide::judge_attention(device.traits(), {valid->head_dim, valid->value_dim, valid->q_len},
+                               vulkan::overrides(*device.state())))
+    lines += text(verdict.row, ": ", verdict.text, "\n");
+  return lines;
+}
+
+}  // namespace weft

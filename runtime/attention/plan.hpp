@@ -1,0 +1,32 @@
+// What planning fixes: a kernel row and its pipelines. Kept once per description and device.
+#pragma once
+
+#include <array>
+#include <atomic>
+
+#include "decide/select.hpp"
+#include "vulkan/pipeline.hpp"
+#include "weft/attention.hpp"
+
+namespace weft::attention_detail {
+
+// Holds nothing of the device, so that the device may hold it. Thread safety: any thread.
+class Plan {
+ public:
+  Plan(const AttentionDesc& desc, const decide::AttentionRow& row) : desc_(desc), row_(&row) {}
+
+  const AttentionDesc& desc() const noexcept { return desc_; }
+  const decide::AttentionRow& row() const noexcept { return *row_; }
+  // The pipeline for calls that are aligned or not; made on first need.
+  Result<const vulkan::Pipeline*> pipeline(vulkan::DeviceState& device, bool aligned) const;
+
+ private:
+  AttentionDesc desc_;
+  const decide::AttentionRow* row_;
+  mutable std::array<std::atomic<const vulkan::Pipeline*>, 2> pipelines_{};
+};
+
+// The plan for a validated description, from the device's plans or made now.
+Result<const Plan*> find_plan(const Device& device, const AttentionDesc& desc);
+
+}  // namespace weft::attention_detail

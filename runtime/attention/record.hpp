@@ -1,0 +1,19 @@
+// A validated call turned into one operation of a recorder.
+#pragma once
+
+#include "attention/plan.hpp"
+#include "attention/validate.hpp"
+#include "weft/recorder.hpp"
+
+namespace weft::attention_detail {
+
+// Errors: invalid_argument (a buffer of another device), unsupported (more workgroups than the
+// device allows), those of pipelines. Records nothing where there is nothing to write.
+Result<void> record(Recorder& recorder, const Plan& plan, const AttentionCall& call,
+                    const AttentionShape& shape);
+
+// All buffers are of the recorder's device.
+Result<void> check_device(const checks::Rules& rules, const std::vector<checks::Operand>& operands,
+                          const Device& device);
+
+}  // namespace weft::attention_detail

@@ -1,0 +1,179 @@
+#include "base/checks.hpp"
+
+#include "base/text.hpp"
+
+namespace weft::checks {
+namespace {
+
+bool is_floating(DType dtype) {
+  return dtype == DType::f32 || dtype == DType::f16 || dtype == DType::bf16;
+}
+
+uint64_t end_bytes(const Tensor& tensor) {
+  uint64_t end = 0;
+  return __builtin_add_overflow(tensor.offset_bytes, tensor.extent_bytes(), &end) ? UINT64_MAX
+                                                                                  : end;
+}
+
+}  // namespace
+
+std::unexpected<Error> Rules::broken(std::string message) const {
+  return fail(Code::invalid_argument, text(operation, ": ", message));
+}
+
+Result<void> Rules::given(const Operand& operand) const {
+  if (!operand.tensor) return broken(text(operand.name, " is not given"));
+  return {};
+}
+
+Result<void> Rules::rank(const Operand& operand, size_t rank) const {
+  if (operand.tensor.rank() != rank)
+    return broken(
+        text(operand.name, ".shape is ", operand.tensor.shape, "; its rank must be ", rank));
+  return {};
+}
+
+Result<void> Rules::dtype(const Operand& operand, DType dtype) const {
+  if (operand.tensor.dtype != dtype)
+    return broken(text(operand.name, ".dtype is ", operand.tensor.dtype, "; it must be ", dtype));
+  return {};
+}
+
+Result<void> Rules::floating(const Operand& operand) const {
+  if (!is_floating(operand.tensor.dtype))
+    return broken(
+        text(operand.name, ".dtype is ", operand.tensor.dtype, "; it must be f32, f16 or bf16"));
+  return {};
+}
+
+Result<void> Rules::layout(const Operand& operand) const {
+  const auto& [name, tensor] = operand;
+  const size_t rank = tensor.rank();
+  if (rank < 1 || rank > Dims::kMaxRank)
+    return broken(
+        text(name, ".shape is ", tensor.shape, "; its rank must be 1 to ", Dims::kMaxRank));
+  if (tensor.strides.rank() != rank)
+    return broken(text(name, ".strides is ", tensor.strides, ", ", name, ".shape is ", tensor.shape,
+                       "; they must have the same rank"));
+  for (size_t i = 0; i < rank; ++i) {
+    if (tensor.shape[i] < 0 || tensor.shape[i] > kMaxCount)
+      return broken(
+          text(name, ".shape[", i, "] is ", tensor.shape[i], "; it must be 0 to ", kMaxCount));
+    if (tensor.shape[i] > 1 && tensor.strides[i] < 0)
+      return broken(
+          text(name, ".strides[", i, "] is ", tensor.strides[i], "; it must not be negative"));
+  }
+  if (tensor.shape.back() > 1 && tensor.strides.back() != 1)
+    return broken(
+        text(name, ".strides[", rank - 1, "] is ", tensor.strides.back(), "; it must be 1"));
+  if (tensor.offset_bytes % size_bytes(tensor.dtype) != 0)
+    return broken(text(name, ".offset_bytes is ", tensor.offset_bytes,
+                       "; it must be a multiple of ", size_bytes(tensor.dtype), ", the size of ",
+                       tensor.dtype));
+  return {};
+}
+
+Result<void> Rules::match(const Operand& left, size_t axis, const Operand& right,
+                          size_t right_axis) const {
+  const int64_t found = left.tensor.shape[axis];
+  const int64_t wanted = right.tensor.shape[right_axis];
+  if (found != wanted)
+    return broken(text(left.name, ".shape[", axis, "] is ", found, ", ", right.name, ".shape[",
+                       right_axis, "] is ", wanted, "; they must match"));
+  return {};
+}
+
+Result<void> Rules::slice_range(const Operand& operand, int64_t rows, int64_t row_stride) const {
+  const int64_t dim = operand.tensor.shape.back();
+  if (rows <= 0 || dim <= 0) return {};
+  int64_t span = 0;
+  if (__builtin_mul_overflow(rows - 1, row_stride, &span) || span > kMaxCount - dim)
+    return broken(text(operand.name, " has ", rows, " rows with stride ", row_stride,
+                       "; rows of one slice must span at most ", kMaxCount, " elements"));
+  return {};
+}
+
+Result<void> Rules::distinct(const Operand& operand) const {
+  const auto& [name, tensor] = operand;
+  if (tensor.elements() == 0) return {};
+  struct Axis {
+    int64_t stride, size;
+  };
+  std::array<Axis, Dims::kMaxRank> axes{};  // by stride, smallest first
+  size_t count = 0;
+  for (size_t i = 0; i < tensor.rank(); ++i) {
+    if (tensor.shape[i] <= 1) continue;
+    size_t at = count++;
+    for (; at > 0 && axes[at - 1].stride > tensor.strides[i]; --at) axes[at] = axes[at - 1];
+    axes[at] = {tensor.strides[i], tensor.shape[i]};
+  }
+  // Each axis steps over all that the axes with smaller strides reach.
+  int64_t reach = 0;
+  for (size_t i = 0; i < count; ++i) {
+    int64_t step = 0;
+    if (axes[i].stride <= reach)
+      return broken(text(name, ".strides ", tensor.strides, " let elements of ", name, ".shape ",
+                         tensor.shape, " share memory; an output must not"));
+    if (__builtin_mul_overflow(axes[i].size - 1, axes[i].stride, &step) ||
+        __builtin_add_overflow(reach, step, &reach))
+      return broken(text(name, ".strides ", tensor.strides, " with ", name, ".shape ", tensor.shape,
+                         " reach beyond any buffer"));
+  }
+  return {};
+}
+
+Result<void> Rules::apart(const Operand& output, const Operand& other) const {
+  const Tensor& a = output.tensor;
+  const Tensor& b = other.tensor;
+  if (!a || !b || a.buffer.state() != b.buffer.state()) return {};
+  if (a.extent_bytes() == 0 || b.extent_bytes() == 0) return {};
+  if (a.offset_bytes < end_bytes(b) && b.offset_bytes < end_bytes(a))
+    return broken(text(output.name, " is bytes ", a.offset_bytes, " to ", end_bytes(a), " and ",
+                       other.name, " bytes ", b.offset_bytes, " to ", end_bytes(b),
+                       " of the same buffer; they must not overlap"));
+  return {};
+}
+
+Result<void> Rules::inside(const Operand& operand) const {
+  const uint64_t buffer_bytes = operand.tensor.buffer.size_bytes();
+  if (operand.tensor.extent_bytes() > 0 && end_bytes(operand.tensor) > buffer_bytes)
+    return broken(text(operand.name, " ends at byte ", end_bytes(operand.tensor),
+                       ", its buffer has ", buffer_bytes, "; it must lie inside"));
+  return {};
+}
+
+std::unexpected<Error> Rules::foreign(const Operand& operand) const {
+  return broken(text(operand.name, ".buffer is of another device; all must be of the recorder's"));
+}
+
+Result<void> Rules::grid(const DeviceTraits& traits, const std::array<uint64_t, 3>& groups,
+                         const std::array<const char*, 3>& axes) const {
+  for (size_t i = 0; i < groups.size(); ++i)
+    if (groups[i] > traits.max_workgroup_count[i])
+      return fail(Code::unsupported,
+                  text(operation, ": needs ", groups[i], " workgroups for ", axes[i],
+                       ", the device allows ", traits.max_workgroup_count[i]));
+  return {};
+}
+
+bool same_view(const Tensor& left, const Tensor& right) noexcept {
+  return left.buffer.state() == right.buffer.state() && left.offset_bytes == right.offset_bytes &&
+         left.dtype == right.dtype && left.shape == right.shape && left.strides == right.strides;
+}
+
+uint64_t stride_elements(const Tensor& tensor, size_t axis) noexcept {
+  return tensor.shape[axis] > 1 ? static_cast<uint64_t>(tensor.strides[axis]) : 0;
+}
+
+uint64_t stride_bytes(const Tensor& tensor, size_t axis) noexcept {
+  return stride_elements(tensor, axis) * size_bytes(tensor.dtype);
+}
+
+bool starts_on_4(const Tensor& tensor) noexcept {
+  if (tensor.offset_bytes % (4 * size_bytes(tensor.dtype)) != 0) return false;
+  for (size_t i = 0; i + 1 < tensor.rank(); ++i)
+    if (stride_elements(tensor, i) % 4 != 0) return false;
+  return true;
+}
+
+}  // namespace weft::checks

@@ -1,0 +1,39 @@
+#include "decide/kernels.hpp"
+
+namespace weft::decide {
+namespace {
+
+constexpr AttentionRow kAttentionRows[] = {
+#define WEFT_ATTENTION_ROW(name, module, needs, ...) {#name, Shader::module, needs, __VA_ARGS__},
+#include "decide/kernels.def"
+};
+
+constexpr LinearRow kLinearRows[] = {
+#define WEFT_LINEAR_ROW(name, module, needs, ...) {#name, Shader::module, needs, __VA_ARGS__},
+#include "decide/kernels.def"
+};
+
+}  // namespace
+
+std::span<const AttentionRow> attention_rows() noexcept { return kAttentionRows; }
+std::span<const LinearRow> linear_rows() noexcept { return kLinearRows; }
+
+uint32_t met_needs(const DeviceTraits& traits) noexcept {
+  uint32_t met = kNeedNothing;
+  if (traits.storage_16bit) met |= kNeed16bitStorage;
+  return met;
+}
+
+bool fits(Where where, DeviceType type) noexcept {
+  switch (where) {
+    case Where::any:
+      return true;
+    case Where::cpu:
+      return type == DeviceType::cpu;
+    case Where::gpu:
+      return type != DeviceType::cpu;
+  }
+  return false;
+}
+
+}  // namespace weft::decide

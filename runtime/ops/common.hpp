@@ -1,0 +1,29 @@
+// What recording these operations shares.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <initializer_list>
+
+#include "base/checks.hpp"
+#include "vulkan/device.hpp"
+#include "weft/ops.hpp"
+
+namespace weft::ops {
+
+// Given tensors must be of the recorder's device.
+inline Result<void> check_device(const checks::Rules& rules, const Recorder& recorder,
+                                 std::initializer_list<checks::Operand> operands) {
+  for (const checks::Operand& operand : operands)
+    if (operand.tensor && !vulkan::same_device(operand.tensor.buffer, recorder.device()))
+      return rules.foreign(operand);
+  return {};
+}
+
+// A long line of workgroups folded into x and y, as lib/grid.glsl unfolds it.
+inline std::array<uint64_t, 3> folded_grid(const DeviceTraits& traits, uint64_t workgroups) {
+  const uint64_t x = std::clamp<uint64_t>(workgroups, 1, traits.max_workgroup_count[0]);
+  return {x, checks::ceil_div(workgroups, x), 1};
+}
+
+}  // namespace weft::ops

@@ -1,0 +1,193 @@
+#include "ops/validate.hpp"
+
+#include <cmath>
+#include <initializer_list>
+#include <optional>
+
+#include "base/text.hpp"
+
+namespace weft::ops {
+namespace {
+
+using checks::Operand;
+using checks::Rules;
+
+// The row count and stride of the leading axes, or nothing where they have no one stride.
+std::optional<std::pair<int64_t, int64_t>> fold_leading(const Tensor& tensor) {
+  int64_t count = 1;
+  int64_t stride = 0;
+  for (size_t i = tensor.rank() - 1; i-- > 0;) {
+    if (tensor.shape[i] == 1) continue;
+    if (count == 1)
+      stride = tensor.strides[i];
+    else if (tensor.strides[i] != count * stride)
+      return std::nullopt;
+    if (__builtin_mul_overflow(count, tensor.shape[i], &count)) return std::nullopt;
+  }
+  return std::pair{count, stride};
+}
+
+// A tensor of rows of a floating type.
+Result<Rows> check_rows(const Rules& rules, const Operand& operand) {
+  WEFT_TRY(rules.given(operand));
+  WEFT_TRY(rules.floating(operand));
+  WEFT_TRY(rules.layout(operand));
+  return fold(rules, operand);
+}
+
+// An optional vector of one value for each element of a row.
+Result<void> check_vector(const Rules& rules, const Operand& operand, const Operand& rows,
+                          size_t axis) {
+  if (!operand.tensor) return {};
+  WEFT_TRY(rules.rank(operand, 1));
+  WEFT_TRY(rules.floating(operand));
+  WEFT_TRY(rules.layout(operand));
+  return rules.match(operand, 0, rows, axis);
+}
+
+Result<void> match_dims(const Rules& rules, const Operand& left, const Operand& right) {
+  return rules.match(left, left.tensor.rank() - 1, right, right.tensor.rank() - 1);
+}
+
+Result<void> match_counts(const Rules& rules, const char* left_name, const Rows& left,
+                          const char* right_name, const Rows& right) {
+  if (left.count != right.count)
+    return rules.broken(text(left_name, " has ", left.count, " rows, ", right_name, " has ",
+                             right.count, "; they must match"));
+  return {};
+}
+
+// Every operand inside its buffer; the output apart from the inputs, or exactly `in_place`.
+Result<void> check_memory(const Rules& rules, std::initializer_list<Operand> inputs,
+                          const Operand& output, const Tensor* in_place = nullptr) {
+  for (const Operand& input : inputs)
+    if (input.tensor) WEFT_TRY(rules.inside(input));
+  WEFT_TRY(rules.inside(output));
+  WEFT_TRY(rules.distinct(output));
+  for (const Operand& input : inputs) {
+    if (&input.tensor == in_place && checks::same_view(input.tensor, output.tensor)) continue;
+    WEFT_TRY(rules.apart(output, input));
+  }
+  return {};
+}
+
+bool start_on_4(std::initializer_list<const Tensor*> tensors) {
+  for (const Tensor* tensor : tensors)
+    if (*tensor && !checks::starts_on_4(*tensor)) return false;
+  return true;
+}
+
+}  // namespace
+
+Result<Rows> fold(const Rules& rules, const Operand& operand) {
+  const auto& [name, tensor] = operand;
+  const int64_t dim = tensor.shape.back();
+  if (tensor.elements() == 0) {  // strides lead nowhere, but a row count is still asked for
+    int64_t count = 1;
+    for (size_t i = 0; i + 1 < tensor.rank(); ++i)
+      if (__builtin_mul_overflow(count, tensor.shape[i], &count)) count = INT64_MAX;
+    if (count > checks::kMaxCount)
+      return rules.broken(
+          text(name, ".shape is ", tensor.shape, "; at most ", checks::kMaxCount, " rows fit"));
+    return Rows{static_cast<uint32_t>(count), static_cast<uint32_t>(dim), 0};
+  }
+  const auto folded = fold_leading(tensor);
+  if (!folded)
+    return rules.broken(text(name, ".strides ", tensor.strides, " of ", name, ".shape ",
+                             tensor.shape, " do not fold into one row stride"));
+  const auto [count, stride] = *folded;
+  if (count > checks::kMaxCount)
+    return rules.broken(
+        text(name, ".shape is ", tensor.shape, "; at most ", checks::kMaxCount, " rows fit"));
+  WEFT_TRY(rules.slice_range(operand, count, stride));
+  return Rows{static_cast<uint32_t>(count), static_cast<uint32_t>(dim),
+              static_cast<uint32_t>(stride)};
+}
+
+Result<LinearShape> validate(const LinearCall& call) {
+  const Rules rules{"linear"};
+  const Operand input{"input", call.input}, weight{"weight", call.weight}, bias{"bias", call.bias};
+  const Operand output{"output", call.output};
+  LinearShape shape;
+  WEFT_ASSIGN(shape.input, check_rows(rules, input));
+  WEFT_TRY(rules.given(weight));
+  WEFT_TRY(rules.rank(weight, 2));
+  WEFT_ASSIGN(shape.weight, check_rows(rules, weight));
+  WEFT_TRY(match_dims(rules, weight, input));
+  WEFT_TRY(check_vector(rules, bias, weight, 0));
+  WEFT_ASSIGN(shape.output, check_rows(rules, output));
+  WEFT_TRY(rules.match(output, call.output.rank() - 1, weight, 0));
+  WEFT_TRY(match_counts(rules, "output", shape.output, "input", shape.input));
+  if (call.activation < Activation::none || call.activation > Activation::gelu_tanh)
+    return rules.broken(text("activation is ", static_cast<int32_t>(call.activation),
+                             "; it must be an Activation"));
+  WEFT_TRY(check_memory(rules, {input, weight, bias}, output));
+  shape.aligned = shape.input.dim % 4 == 0 && start_on_4({&call.input, &call.weight});
+  return shape;
+}
+
+Result<NormShape> validate(const char* operation, const NormCall& call) {
+  const Rules rules{operation};
+  const Operand input{"input", call.input}, weight{"weight", call.weight}, bias{"bias", call.bias};
+  const Operand output{"output", call.output};
+  NormShape shape;
+  WEFT_ASSIGN(shape.input, check_rows(rules, input));
+  const size_t axis = call.input.rank() - 1;
+  WEFT_TRY(check_vector(rules, weight, input, axis));
+  WEFT_TRY(check_vector(rules, bias, input, axis));
+  if (call.weight && call.bias && call.weight.dtype != call.bias.dtype)
+    return rules.broken(text("bias.dtype is ", call.bias.dtype, ", weight.dtype is ",
+                             call.weight.dtype, "; they must match"));
+  WEFT_ASSIGN(shape.output, check_rows(rules, output));
+  WEFT_TRY(match_dims(rules, output, input));
+  WEFT_TRY(match_counts(rules, "output", shape.output, "input", shape.input));
+  if (!(call.epsilon >= 0.0f) || !std::isfinite(call.epsilon))
+    return rules.broken(text("epsilon is ", call.epsilon, "; it must be finite and not negative"));
+  WEFT_TRY(check_memory(rules, {input, weight, bias}, output, &call.input));
+  shape.aligned =
+      shape.input.dim % 4 == 0 && start_on_4({&call.input, &call.weight, &call.bias, &call.output});
+  return shape;
+}
+
+Result<AddShape> validate(const AddCall& call) {
+  const Rules rules{"add"};
+  const Operand left{"left", call.left}, right{"right", call.right}, output{"output", call.output};
+  AddShape shape;
+  WEFT_ASSIGN(shape.left, check_rows(rules, left));
+  WEFT_ASSIGN(shape.right, check_rows(rules, right));
+  WEFT_TRY(match_dims(rules, right, left));
+  if (shape.left.count != 0 &&
+      (shape.right.count == 0 || shape.left.count % shape.right.count != 0))
+    return rules.broken(text("right has ", shape.right.count, " rows, left has ", shape.left.count,
+                             "; right's count must divide left's"));
+  WEFT_ASSIGN(shape.output, check_rows(rules, output));
+  WEFT_TRY(match_dims(rules, output, left));
+  WEFT_TRY(match_counts(rules, "output", shape.output, "left", shape.left));
+  WEFT_TRY(check_memory(rules, {left, right}, output, &call.left));
+  shape.aligned = shape.left.dim % 4 == 0 && start_on_4({&call.left, &call.right, &call.output});
+  return shape;
+}
+
+Result<GatherShape> validate(const GatherCall& call) {
+  const Rules rules{"gather"};
+  const Operand table{"table", call.table}, indices{"indices", call.indices},
+      output{"output", call.output};
+  GatherShape shape;
+  WEFT_TRY(rules.given(table));
+  WEFT_TRY(rules.rank(table, 2));
+  WEFT_ASSIGN(shape.table, check_rows(rules, table));
+  WEFT_TRY(rules.given(indices));
+  WEFT_TRY(rules.rank(indices, 1));
+  WEFT_TRY(rules.dtype(indices, DType::i32));
+  WEFT_TRY(rules.layout(indices));
+  WEFT_TRY(rules.given(output));
+  WEFT_TRY(rules.rank(output, 2));
+  WEFT_ASSIGN(shape.output, check_rows(rules, output));
+  WEFT_TRY(rules.match(output, 0, indices, 0));
+  WEFT_TRY(rules.match(output, 1, table, 1));
+  WEFT_TRY(check_memory(rules, {table, indices}, output));
+  shape.aligned = shape.table.dim % 4 == 0 && start_on_4({&call.table, &call.output});
+  return shape;
+}
+
+}  // namespace weft::ops

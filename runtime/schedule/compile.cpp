@@ -1,0 +1,173 @@
+// From recorded operations to a program: levels, transient memory, argument blocks, commands.
+#include <algorithm>
+#include <map>
+#include <numeric>
+
+#include "schedule/plan.hpp"
+#include "schedule/recorder_state.hpp"
+#include "vulkan/device.hpp"
+
+namespace weft::schedule {
+namespace {
+
+constexpr uint64_t kTransientAlignmentBytes = 256;
+constexpr uint64_t kArgsAlignmentBytes = 16;
+
+using BufferPtr = std::shared_ptr<vulkan::BufferState>;
+
+struct Compiler {
+  RecorderState& recorder;
+  std::vector<Operation>& operations;
+  std::map<const vulkan::BufferState*, uint32_t> numbers;
+  std::vector<BufferPtr> buffers;  // by number
+  std::vector<uint32_t> level;     // of each operation
+  std::map<const vulkan::BufferState*, uint64_t> transient_offsets;
+  uint64_t transient_bytes = 0;
+  uint64_t transient_bytes_summed = 0;
+  BufferPtr arena;  // of transient tensors
+  BufferPtr args;   // of argument blocks
+
+  explicit Compiler(RecorderState& state) : recorder(state), operations(state.operations) {}
+
+  vulkan::DeviceState& device() { return *recorder.device.state(); }
+
+  void number_buffers() {
+    for (const Operation& operation : operations)
+      for (const Access& access : operation.accesses)
+        if (numbers.emplace(access.buffer.get(), static_cast<uint32_t>(buffers.size())).second)
+          buffers.push_back(access.buffer);
+  }
+
+  void find_levels() {
+    std::vector<Node> nodes(operations.size());
+    for (size_t i = 0; i < operations.size(); ++i)
+      for (const Access& access : operations[i].accesses)
+        nodes[i].ranges.push_back({numbers[access.buffer.get()], access.begin, access.end, access.write});
+    level = levels(nodes);
+  }
+
+  Result<void> place_transients() {
+    std::vector<Lifetime> lifetimes;
+    std::vector<const vulkan::BufferState*> owners;
+    std::map<const vulkan::BufferState*, size_t> index;
+    for (size_t i = 0; i < operations.size(); ++i) {
+      for (const Access& access : operations[i].accesses) {
+        const vulkan::BufferState* buffer = access.buffer.get();
+        if (vulkan::recording_of(*buffer) == 0) continue;
+        auto [found, first] = index.emplace(buffer, lifetimes.size());
+        if (first) {
+          if (!written_by(operations[i], buffer))
+            return fail(Code::invalid_argument, std::string(operations[i].name) +
+                                                    ": a transient tensor must be written before it is read");
+          lifetimes.push_back({vulkan::size_of(*buffer), level[i], level[i]});
+          owners.push_back(buffer);
+        }
+        Lifetime& life = lifetimes[found->second];
+        life.first_level = std::min(life.first_level, level[i]);
+        life.last_level = std::max(life.last_level, level[i]);
+      }
+    }
+    const Placement placement = place(lifetimes, kTransientAlignmentBytes);
+    for (size_t i = 0; i < owners.size(); ++i) transient_offsets[owners[i]] = placement.offsets_bytes[i];
+    transient_bytes = placement.total_bytes;
+    for (const Lifetime& life : lifetimes) transient_bytes_summed += life.bytes;
+    if (transient_bytes == 0) return {};
+    WEFT_ASSIGN(arena, vulkan::make_buffer(device(), transient_bytes, Memory::device));
+    return {};
+  }
+
+  static bool written_by(const Operation& operation, const vulkan::BufferState* buffer) {
+    bool reads = false, writes = false;
+    for (const Access& access : operation.accesses)
+      if (access.buffer.get() == buffer) (access.write ? writes : reads) = true;
+    return writes && !reads;
+  }
+
+  uint64_t address(const AddressSlot& slot) const {
+    const auto found = transient_offsets.find(slot.buffer.get());
+    const uint64_t base = found == transient_offsets.end()
+                              ? vulkan::address_of(*slot.buffer)
+                              : vulkan::address_of(*arena) + found->second;
+    return base + slot.offset_bytes;
+  }
+
+  // Every address is known now: fill them in.
+  Result<void> write_addresses() {
+    uint64_t args_bytes = 0;
+    for (const Operation& operation : operations)
+      args_bytes += (operation.args_block.size() + kArgsAlignmentBytes - 1) / kArgsAlignmentBytes * kArgsAlignmentBytes;
+    if (args_bytes > 0) {
+      WEFT_ASSIGN(args, vulkan::make_buffer(device(), args_bytes, Memory::device));
+    }
+    std::vector<std::byte> blocks(args_bytes);
+    uint64_t at = 0;
+    for (Operation& operation : operations) {
+      for (const AddressSlot& slot : operation.slots) store(operation.push_block.data() + slot.at, address(slot));
+      if (operation.args_block.empty()) continue;
+      const uint64_t block = vulkan::address_of(*args) + at;
+      for (const auto& list : operation.lists)
+        store(operation.args_block.data() + list.at, block + list.offset_bytes);
+      store(operation.push_block.data() + operation.args_at, block);
+      std::memcpy(blocks.data() + at, operation.args_block.data(), operation.args_block.size());
+      at += (operation.args_block.size() + kArgsAlignmentBytes - 1) / kArgsAlignmentBytes * kArgsAlignmentBytes;
+    }
+    return args ? vulkan::write_buffer(args, blocks) : Result<void>{};
+  }
+
+  static void store(std::byte* at, uint64_t address) { std::memcpy(at, &address, sizeof address); }
+
+  // The operations by level, with a barrier between levels and cuts where a submission is full.
+  std::vector<vulkan::Step> steps(std::vector<OperationTime>& names, uint32_t& barriers) {
+    std::vector<size_t> order(operations.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return level[a] < level[b]; });
+    const double limit = vulkan::max_flops_per_submission(device());
+    std::vector<vulkan::Step> result;
+    double flops = 0;
+    for (size_t i = 0; i < order.size(); ++i) {
+      const Operation& operation = operations[order[i]];
+      vulkan::Step step;
+      step.pipeline = operation.pipeline;
+      step.push = std::span(operation.push_block).first(operation.push_bytes);
+      for (int axis = 0; axis < 3; ++axis) step.groups[axis] = static_cast<uint32_t>(operation.groups[axis]);
+      step.cut_before = i > 0 && flops + operation.flops > limit;
+      step.barrier_before = i > 0 && level[order[i]] != level[order[i - 1]] && !step.cut_before;
+      flops = step.cut_before ? operation.flops : flops + operation.flops;
+      barriers += step.barrier_before;
+      names.push_back({operation.label.empty() ? operation.name : operation.name + (" " + operation.label),
+                       operation.kernel, 0, 0, operation.flops, operation.bytes});
+      result.push_back(step);
+    }
+    return result;
+  }
+};
+
+}  // namespace
+
+Result<std::shared_ptr<ProgramState>> compile(RecorderState& recorder, const ProgramOptions& options) {
+  if (options.timestamps && recorder.device.traits().timestamp_period_ns == 0)
+    return fail(Code::unsupported, "program: timestamps are asked for, but " + recorder.device.traits().name +
+                                       " has none on its compute queue");
+  Compiler compiler(recorder);
+  compiler.number_buffers();
+  compiler.find_levels();
+  WEFT_TRY(compiler.place_transients());
+  WEFT_TRY(compiler.write_addresses());
+
+  auto program = std::make_shared<ProgramState>();
+  program->device = &compiler.device();
+  program->timestamps = options.timestamps;
+  const auto steps = compiler.steps(program->operations, program->stats.barriers);
+  WEFT_ASSIGN(program->commands, vulkan::record(compiler.device(), steps, options.timestamps));
+  program->stats.operations = static_cast<uint32_t>(steps.size());
+  program->stats.submissions = vulkan::submissions(*program->commands);
+  program->stats.transient_bytes = compiler.transient_bytes;
+  program->stats.transient_bytes_summed = compiler.transient_bytes_summed;
+  for (BufferPtr& buffer : compiler.buffers)
+    if (vulkan::recording_of(*buffer) == 0) program->buffers.push_back(std::move(buffer));
+  for (BufferPtr* own : {&compiler.arena, &compiler.args})
+    if (*own) program->buffers.push_back(std::move(*own));
+  return program;
+}
+
+}  // namespace weft::schedule

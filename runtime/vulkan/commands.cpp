@@ -1,0 +1,196 @@
+#include "vulkan/commands.hpp"
+
+#include "vulkan/command_list.hpp"
+#include "vulkan/result.hpp"
+
+namespace weft::vulkan {
+namespace {
+
+constexpr VkPipelineStageFlags2 kStages = VK_PIPELINE_STAGE_2_COMPUTE_SHADER_BIT |
+                                          VK_PIPELINE_STAGE_2_TRANSFER_BIT |
+                                          VK_PIPELINE_STAGE_2_HOST_BIT;
+
+void barrier(const DeviceState& device, VkCommandBuffer commands, VkPipelineStageFlags2 stages) {
+  VkMemoryBarrier2 memory{VK_STRUCTURE_TYPE_MEMORY_BARRIER_2};
+  memory.srcStageMask = stages;
+  memory.srcAccessMask = VK_ACCESS_2_MEMORY_WRITE_BIT;
+  memory.dstStageMask = stages;
+  memory.dstAccessMask = VK_ACCESS_2_MEMORY_READ_BIT | VK_ACCESS_2_MEMORY_WRITE_BIT;
+  VkDependencyInfo info{VK_STRUCTURE_TYPE_DEPENDENCY_INFO};
+  info.memoryBarrierCount = 1;
+  info.pMemoryBarriers = &memory;
+  device.vk.vkCmdPipelineBarrier2(commands, &info);
+}
+
+void record_step(const DeviceState& device, VkCommandBuffer commands, const CommandList& list,
+                 const Step& step, uint32_t index) {
+  if (step.barrier_before) barrier(device, commands, VK_PIPELINE_STAGE_2_COMPUTE_SHADER_BIT);
+  if (list.queries)
+    device.vk.vkCmdWriteTimestamp2(commands, VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT, list.queries, 2 * index);
+  device.vk.vkCmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_COMPUTE, step.pipeline->pipeline);
+  device.vk.vkCmdPushConstants(commands, device.layout, VK_SHADER_STAGE_COMPUTE_BIT, 0,
+                               static_cast<uint32_t>(step.push.size()), step.push.data());
+  device.vk.vkCmdDispatch(commands, step.groups[0], step.groups[1], step.groups[2]);
+  if (list.queries)
+    device.vk.vkCmdWriteTimestamp2(commands, VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT, list.queries, 2 * index + 1);
+}
+
+Result<void> make_queries(DeviceState& device, CommandList& list) {
+  VkQueryPoolCreateInfo info{VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO};
+  info.queryType = VK_QUERY_TYPE_TIMESTAMP;
+  info.queryCount = 2 * list.steps;
+  if (VkResult result = device.vk.vkCreateQueryPool(device.device, &info, nullptr, &list.queries);
+      result != VK_SUCCESS)
+    return vk_fail(result, "program: timestamps");
+  return {};
+}
+
+// Drops what finished work kept alive. The queue mutex is held; the caller drops `done` without it.
+void collect_finished(DeviceState& device, std::vector<std::shared_ptr<void>>& done) {
+  uint64_t reached = 0;
+  if (device.vk.vkGetSemaphoreCounterValue(device.device, device.timeline, &reached) != VK_SUCCESS) return;
+  while (!device.in_flight.empty() && device.in_flight.front().value <= reached) {
+    done.push_back(std::move(device.in_flight.front().keep_alive));
+    device.in_flight.pop_front();
+  }
+}
+
+Result<void> submit_one(DeviceState& device, VkCommandBuffer commands, uint64_t value) {
+  VkCommandBufferSubmitInfo buffer{VK_STRUCTURE_TYPE_COMMAND_BUFFER_SUBMIT_INFO};
+  buffer.commandBuffer = commands;
+  VkSemaphoreSubmitInfo signal{VK_STRUCTURE_TYPE_SEMAPHORE_SUBMIT_INFO};
+  signal.semaphore = device.timeline;
+  signal.value = value;
+  signal.stageMask = VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT;
+  VkSubmitInfo2 info{VK_STRUCTURE_TYPE_SUBMIT_INFO_2};
+  info.commandBufferInfoCount = 1;
+  info.pCommandBufferInfos = &buffer;
+  info.signalSemaphoreInfoCount = 1;
+  info.pSignalSemaphoreInfos = &signal;
+  const VkResult result = device.vk.vkQueueSubmit2(device.queue, 1, &info, VK_NULL_HANDLE);
+  if (result == VK_ERROR_DEVICE_LOST) device.lost = true;
+  if (result != VK_SUCCESS) return vk_fail(result, "submit");
+  return {};
+}
+
+}  // namespace
+
+CommandList::~CommandList() {
+  if (queries) device->vk.vkDestroyQueryPool(device->device, queries, nullptr);
+  if (pool) device->vk.vkDestroyCommandPool(device->device, pool, nullptr);
+}
+
+Result<std::shared_ptr<CommandList>> make_command_list(DeviceState& device) {
+  auto list = std::make_shared<CommandList>();
+  list->device = &device;
+  VkCommandPoolCreateInfo info{VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO};
+  info.queueFamilyIndex = device.queue_family;
+  if (VkResult result = device.vk.vkCreateCommandPool(device.device, &info, nullptr, &list->pool);
+      result != VK_SUCCESS)
+    return vk_fail(result, "program: command pool");
+  return list;
+}
+
+Result<VkCommandBuffer> begin(CommandList& list) {
+  DeviceState& device = *list.device;
+  VkCommandBufferAllocateInfo allocate{VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO};
+  allocate.commandPool = list.pool;
+  allocate.level = VK_COMMAND_BUFFER_LEVEL_PRIMARY;
+  allocate.commandBufferCount = 1;
+  VkCommandBuffer commands = VK_NULL_HANDLE;
+  if (VkResult result = device.vk.vkAllocateCommandBuffers(device.device, &allocate, &commands);
+      result != VK_SUCCESS)
+    return vk_fail(result, "program: command buffer");
+  list.buffers.push_back(commands);
+  VkCommandBufferBeginInfo info{VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO};
+  info.flags = VK_COMMAND_BUFFER_USAGE_SIMULTANEOUS_USE_BIT;
+  if (VkResult result = device.vk.vkBeginCommandBuffer(commands, &info); result != VK_SUCCESS)
+    return vk_fail(result, "program: command buffer");
+  full_barrier(device, commands);
+  return commands;
+}
+
+Result<void> end(DeviceState& device, VkCommandBuffer commands) {
+  full_barrier(device, commands);  // results are visible to whatever comes next, the host included
+  if (VkResult result = device.vk.vkEndCommandBuffer(commands); result != VK_SUCCESS)
+    return vk_fail(result, "program: command buffer");
+  return {};
+}
+
+void full_barrier(const DeviceState& device, VkCommandBuffer commands) { barrier(device, commands, kStages); }
+
+Result<std::shared_ptr<CommandList>> record(DeviceState& device, std::span<const Step> steps,
+                                            bool timestamps) {
+  WEFT_ASSIGN(auto list, make_command_list(device));
+  list->steps = static_cast<uint32_t>(steps.size());
+  if (timestamps && !steps.empty()) WEFT_TRY(make_queries(device, *list));
+  WEFT_ASSIGN(VkCommandBuffer commands, begin(*list));
+  if (list->queries)
+    device.vk.vkCmdResetQueryPool(commands, list->queries, 0, 2 * list->steps);
+  for (uint32_t i = 0; i < steps.size(); ++i) {
+    if (steps[i].cut_before) {
+      WEFT_TRY(end(device, commands));
+      WEFT_ASSIGN(commands, begin(*list));
+    }
+    record_step(device, commands, *list, steps[i], i);
+  }
+  WEFT_TRY(end(device, commands));
+  return list;
+}
+
+Result<uint64_t> submit(DeviceState& device, const CommandList& list,
+                        std::span<const std::shared_ptr<BufferState>> buffers,
+                        std::shared_ptr<void> keep_alive) {
+  if (device.lost) return fail(Code::device_lost, "submit: the device is lost");
+  std::vector<std::shared_ptr<void>> done;  // dropped after the lock
+  std::lock_guard lock(device.queue_mutex);
+  collect_finished(device, done);
+  for (VkCommandBuffer commands : list.buffers) {
+    WEFT_TRY(submit_one(device, commands, device.submitted + 1));
+    ++device.submitted;
+  }
+  for (const auto& buffer : buffers) buffer->last_use.store(device.submitted);
+  device.in_flight.push_back({device.submitted, std::move(keep_alive)});
+  return device.submitted;
+}
+
+Result<void> wait(DeviceState& device, uint64_t value, uint64_t timeout_ns) {
+  if (device.lost) return fail(Code::device_lost, "wait: the device is lost");
+  VkSemaphoreWaitInfo info{VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO};
+  info.semaphoreCount = 1;
+  info.pSemaphores = &device.timeline;
+  info.pValues = &value;
+  const VkResult result = device.vk.vkWaitSemaphores(device.device, &info, timeout_ns);
+  if (result == VK_ERROR_DEVICE_LOST) device.lost = true;
+  if (result == VK_TIMEOUT)
+    return fail(Code::timeout, "wait: the work was not finished after " + std::to_string(timeout_ns) + " ns");
+  if (result != VK_SUCCESS) return vk_fail(result, "wait");
+  std::vector<std::shared_ptr<void>> done;
+  std::lock_guard lock(device.queue_mutex);
+  collect_finished(device, done);
+  return {};
+}
+
+bool reached(DeviceState& device, uint64_t value) noexcept {
+  uint64_t now = 0;
+  return device.vk.vkGetSemaphoreCounterValue(device.device, device.timeline, &now) == VK_SUCCESS &&
+         now >= value;
+}
+
+Result<std::vector<std::array<double, 2>>> step_times(DeviceState& device, const CommandList& list) {
+  std::vector<uint64_t> ticks(2 * size_t{list.steps});
+  if (list.steps == 0) return std::vector<std::array<double, 2>>{};
+  const VkResult result = device.vk.vkGetQueryPoolResults(
+      device.device, list.queries, 0, 2 * list.steps, ticks.size() * sizeof(uint64_t), ticks.data(),
+      sizeof(uint64_t), VK_QUERY_RESULT_64_BIT | VK_QUERY_RESULT_WAIT_BIT);
+  if (result != VK_SUCCESS) return vk_fail(result, "program: reading timestamps");
+  std::vector<std::array<double, 2>> times(list.steps);
+  for (uint32_t i = 0; i < list.steps; ++i)
+    for (uint32_t side = 0; side < 2; ++side)
+      times[i][side] = static_cast<double>(ticks[2 * i + side] - ticks[0]) * device.traits.timestamp_period_ns;
+  return times;
+}
+
+uint32_t submissions(const CommandList& list) noexcept { return static_cast<uint32_t>(list.buffers.size()); }
+
+}  // namespace weft::vulkan

@@ -1,0 +1,220 @@
+// Opening a device: choice, features, and taking everything down again.
+#include <algorithm>
+#include <cctype>
+#include <limits>
+
+#include "base/options.hpp"
+#include "vulkan/commands.hpp"
+#include "vulkan/device_state.hpp"
+#include "vulkan/result.hpp"
+#include "vulkan/traits.hpp"
+#include "vulkan/transfer.hpp"
+
+namespace weft {
+namespace vulkan {
+namespace {
+
+std::string lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+  return text;
+}
+
+int preference(const DeviceInfo& info) {
+  if (!info.usable) return -1;
+  switch (info.traits.type) {
+    case DeviceType::discrete: return 4;
+    case DeviceType::integrated: return 3;
+    case DeviceType::virtual_gpu: return 2;
+    case DeviceType::cpu: return 1;
+    default: return 0;
+  }
+}
+
+std::string table(const std::vector<DeviceInfo>& devices) {
+  std::string text;
+  for (size_t i = 0; i < devices.size(); ++i)
+    text += "\n  " + std::to_string(i) + ": " + devices[i].traits.name + " (" +
+            to_string(devices[i].traits.type) + ")" +
+            (devices[i].usable ? "" : ": " + devices[i].why_not);
+  return text;
+}
+
+bool is_number(const std::string& text) {
+  return !text.empty() && text.size() < 6 &&
+         std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isdigit(c); });
+}
+
+Result<size_t> choose(const std::vector<DeviceInfo>& devices, const std::string& wanted) {
+  if (devices.empty()) return fail(Code::no_device, "device: no Vulkan driver offers a device");
+  if (wanted.empty()) {
+    size_t best = 0;
+    for (size_t i = 1; i < devices.size(); ++i)
+      if (preference(devices[i]) > preference(devices[best])) best = i;
+    if (!devices[best].usable)
+      return fail(Code::no_device, "device: no device can be used:" + table(devices));
+    return best;
+  }
+  size_t found = devices.size();
+  if (is_number(wanted)) {
+    found = std::min(static_cast<size_t>(std::stoul(wanted)), devices.size());
+  } else {
+    for (size_t i = 0; i < devices.size() && found == devices.size(); ++i)
+      if (lower(devices[i].traits.name).find(lower(wanted)) != std::string::npos) found = i;
+  }
+  if (found == devices.size())
+    return fail(Code::no_device, "device: none matches \"" + wanted + "\"; found:" + table(devices));
+  if (!devices[found].usable)
+    return fail(Code::unsupported,
+                "device: " + devices[found].traits.name + ": " + devices[found].why_not);
+  return found;
+}
+
+std::vector<DeviceInfo> query_all(const std::vector<VkPhysicalDevice>& physical) {
+  std::vector<DeviceInfo> infos;
+  for (VkPhysicalDevice device : physical) infos.push_back(query(device));
+  return infos;
+}
+
+bool has_device_extension(VkPhysicalDevice physical, const std::string& name) {
+  uint32_t count = 0;
+  vkEnumerateDeviceExtensionProperties(physical, nullptr, &count, nullptr);
+  std::vector<VkExtensionProperties> extensions(count);
+  vkEnumerateDeviceExtensionProperties(physical, nullptr, &count, extensions.data());
+  return std::any_of(extensions.begin(), extensions.end(),
+                     [&](const auto& extension) { return name == extension.extensionName; });
+}
+
+Result<void> make_device(DeviceState& state) {
+  const float priority = 1.0f;
+  state.queue_family = compute_queue_family(state.physical);
+  VkDeviceQueueCreateInfo queue{VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO};
+  queue.queueFamilyIndex = state.queue_family;
+  queue.queueCount = 1;
+  queue.pQueuePriorities = &priority;
+
+  VkPhysicalDeviceVulkan13Features v13{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES};
+  v13.synchronization2 = VK_TRUE;
+  v13.maintenance4 = VK_TRUE;  // workgroup sizes as specialization constants; every 1.3 device has it
+  VkPhysicalDeviceVulkan12Features v12{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES, &v13};
+  v12.bufferDeviceAddress = VK_TRUE;
+  v12.timelineSemaphore = VK_TRUE;
+  VkPhysicalDeviceVulkan11Features v11{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES, &v12};
+  v11.storageBuffer16BitAccess = state.traits.storage_16bit;
+
+  std::vector<const char*> extensions;
+  constexpr const char* kPortabilitySubset = "VK_KHR_portability_subset";
+  if (has_device_extension(state.physical, kPortabilitySubset)) extensions.push_back(kPortabilitySubset);
+  VkDeviceCreateInfo info{VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO, &v11};
+  info.queueCreateInfoCount = 1;
+  info.pQueueCreateInfos = &queue;
+  info.enabledExtensionCount = static_cast<uint32_t>(extensions.size());
+  info.ppEnabledExtensionNames = extensions.data();
+  if (VkResult result = vkCreateDevice(state.physical, &info, nullptr, &state.device);
+      result != VK_SUCCESS)
+    return vk_fail(result, "device: opening " + state.traits.name);
+  volkLoadDeviceTable(&state.vk, state.device);
+  state.vk.vkGetDeviceQueue(state.device, state.queue_family, 0, &state.queue);
+  return {};
+}
+
+Result<void> make_shared_objects(DeviceState& state) {
+  VkSemaphoreTypeCreateInfo type{VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO};
+  type.semaphoreType = VK_SEMAPHORE_TYPE_TIMELINE;
+  VkSemaphoreCreateInfo semaphore{VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO, &type};
+  if (VkResult result = state.vk.vkCreateSemaphore(state.device, &semaphore, nullptr, &state.timeline);
+      result != VK_SUCCESS)
+    return vk_fail(result, "device: timeline semaphore");
+
+  VkPushConstantRange range{VK_SHADER_STAGE_COMPUTE_BIT, 0, 128};
+  VkPipelineLayoutCreateInfo layout{VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO};
+  layout.pushConstantRangeCount = 1;
+  layout.pPushConstantRanges = &range;
+  if (VkResult result = state.vk.vkCreatePipelineLayout(state.device, &layout, nullptr, &state.layout);
+      result != VK_SUCCESS)
+    return vk_fail(result, "device: pipeline layout");
+  WEFT_TRY(make_allocator(state));
+  WEFT_TRY(open_pipeline_cache(state));
+  state.transfer = std::make_unique<Transfer>(state);
+  return {};
+}
+
+}  // namespace
+
+DeviceState::~DeviceState() {
+  if (!device) return;
+  vk.vkDeviceWaitIdle(device);
+  in_flight.clear();
+  transfer.reset();
+  plans.value.reset();
+  if (pipeline_cache) {
+    if (auto saved = save_pipeline_cache(*this); !saved) log(LogLevel::warning, saved.error().message);
+    vk.vkDestroyPipelineCache(device, pipeline_cache, nullptr);
+  }
+  for (auto& [key, pipeline] : pipelines) vk.vkDestroyPipeline(device, pipeline->pipeline, nullptr);
+  if (layout) vk.vkDestroyPipelineLayout(device, layout, nullptr);
+  if (timeline) vk.vkDestroySemaphore(device, timeline, nullptr);
+  if (allocator) vmaDestroyAllocator(allocator);
+  vk.vkDestroyDevice(device, nullptr);
+}
+
+const decide::Overrides& overrides(const DeviceState& device) noexcept { return device.overrides; }
+Attachment& attention_plans(DeviceState& device) noexcept { return device.plans; }
+
+const DeviceTraits& traits_of(const DeviceState& device) noexcept { return device.traits; }
+
+double max_flops_per_submission(const DeviceState& device) noexcept {
+  if (device.options.max_flops_per_submission > 0) return device.options.max_flops_per_submission;
+  switch (device.traits.type) {
+    case DeviceType::cpu: return std::numeric_limits<double>::infinity();
+    case DeviceType::discrete: return 200e9;  // the working cap of ggml's Vulkan backend
+    default: return 50e9;
+  }
+}
+
+bool same_device(const Buffer& buffer, const Device& device) noexcept {
+  return buffer.state()->device == device.state().get();
+}
+bool is_transient(const Buffer& buffer) noexcept { return buffer.state()->recording != 0; }
+
+}  // namespace vulkan
+
+Result<std::vector<DeviceInfo>> Device::list() {
+  WEFT_ASSIGN(auto instance, vulkan::make_instance(false, {}));
+  return vulkan::query_all(instance->physical_devices());
+}
+
+Result<Device> Device::open(const DeviceOptions& options) {
+  auto state = std::make_shared<vulkan::DeviceState>();
+  state->options = options;
+  const bool validation = options.validation || base::environment("WEFT_VALIDATION") == "1";
+  WEFT_ASSIGN(state->instance, vulkan::make_instance(validation, options.log));
+  const auto physical = state->instance->physical_devices();
+  const auto infos = vulkan::query_all(physical);
+  WEFT_ASSIGN(const size_t index, vulkan::choose(infos, base::option(options.name, "WEFT_DEVICE")));
+
+  state->physical = physical[index];
+  state->traits = infos[index].traits;
+  if (options.without_16bit) state->traits.storage_16bit = false;
+  state->overrides.kernel = base::option(options.kernel, "WEFT_KERNEL");
+  state->overrides.disable = base::option(options.disable, "WEFT_DISABLE");
+  WEFT_TRY(vulkan::make_device(*state));
+  WEFT_TRY(vulkan::make_shared_objects(*state));
+  return Device(std::move(state));
+}
+
+const DeviceTraits& Device::traits() const noexcept { return state_->traits; }
+
+uint64_t Device::validation_messages() const noexcept { return state_->instance->validation_messages; }
+
+Result<void> Device::wait_idle() const {
+  uint64_t last = 0;
+  {
+    std::lock_guard lock(state_->queue_mutex);
+    last = state_->submitted;
+  }
+  return vulkan::wait(*state_, last, UINT64_MAX);
+}
+
+Result<void> Device::save_pipeline_cache() const { return vulkan::save_pipeline_cache(*state_); }
+
+}  // namespace weft

@@ -1,0 +1,60 @@
+#include "vulkan/pipeline.hpp"
+
+#include "vulkan/device_state.hpp"
+#include "vulkan/result.hpp"
+#include "vulkan/shaders.hpp"
+
+namespace weft::vulkan {
+namespace {
+
+Result<VkPipeline> make_pipeline(DeviceState& device, decide::Shader shader,
+                                 std::span<const uint32_t> constants) {
+  const std::span<const uint32_t> code = spirv(shader);
+  VkShaderModuleCreateInfo module_info{VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO};
+  module_info.codeSize = code.size_bytes();
+  module_info.pCode = code.data();
+  VkShaderModule module = VK_NULL_HANDLE;
+  if (VkResult result = device.vk.vkCreateShaderModule(device.device, &module_info, nullptr, &module);
+      result != VK_SUCCESS)
+    return vk_fail(result, "pipeline: shader module");
+
+  std::vector<VkSpecializationMapEntry> entries(constants.size());
+  for (uint32_t i = 0; i < entries.size(); ++i)
+    entries[i] = {i, i * uint32_t{sizeof(uint32_t)}, sizeof(uint32_t)};
+  VkSpecializationInfo specialization{};
+  specialization.mapEntryCount = static_cast<uint32_t>(entries.size());
+  specialization.pMapEntries = entries.data();
+  specialization.dataSize = constants.size_bytes();
+  specialization.pData = constants.data();
+
+  VkComputePipelineCreateInfo info{VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO};
+  info.stage.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO;
+  info.stage.stage = VK_SHADER_STAGE_COMPUTE_BIT;
+  info.stage.module = module;
+  info.stage.pName = "main";
+  info.stage.pSpecializationInfo = &specialization;
+  info.layout = device.layout;
+  VkPipeline pipeline = VK_NULL_HANDLE;
+  const VkResult result = device.vk.vkCreateComputePipelines(device.device, device.pipeline_cache, 1, &info,
+                                                             nullptr, &pipeline);
+  device.vk.vkDestroyShaderModule(device.device, module, nullptr);
+  if (result != VK_SUCCESS) return vk_fail(result, "pipeline: compute pipeline");
+  return pipeline;
+}
+
+}  // namespace
+
+Result<const Pipeline*> pipeline(DeviceState& device, decide::Shader shader,
+                                 std::span<const uint32_t> constants) {
+  std::vector<uint32_t> key{static_cast<uint32_t>(shader)};
+  key.insert(key.end(), constants.begin(), constants.end());
+  std::lock_guard lock(device.pipeline_mutex);
+  if (auto found = device.pipelines.find(key); found != device.pipelines.end()) return found->second.get();
+  WEFT_ASSIGN(VkPipeline made, make_pipeline(device, shader, constants));
+  device.pipeline_cache_changed = true;
+  auto& slot = device.pipelines[std::move(key)];
+  slot = std::make_unique<Pipeline>(Pipeline{made});
+  return slot.get();
+}
+
+}  // namespace weft::vulkan

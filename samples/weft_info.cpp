@@ -1,0 +1,79 @@
+// Lists the Vulkan devices of this machine, whether Weft can use each, and which kernel rows it would run.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "weft/version.hpp"
+#include "weft/weft.hpp"
+
+namespace {
+
+std::string version_text(uint32_t version) {
+  return std::to_string(version >> 22 & 0x7f) + "." + std::to_string(version >> 12 & 0x3ff) + "." +
+         std::to_string(version & 0xfff);
+}
+
+nlohmann::json to_json(const weft::DeviceInfo& info) {
+  const weft::DeviceTraits& t = info.traits;
+  return {{"name", t.name}, {"type", weft::to_string(t.type)}, {"driver", t.driver_name},
+          {"driver_info", t.driver_info}, {"vulkan", version_text(t.api_version)}, {"usable", info.usable},
+          {"why_not", info.why_not}, {"storage_16bit", t.storage_16bit}, {"subgroup_size", t.subgroup_size},
+          {"max_workgroup_invocations", t.max_workgroup_invocations},
+          {"shared_memory_bytes", t.shared_memory_bytes}, {"unified_memory", t.unified_memory},
+          {"timestamps", t.timestamp_period_ns > 0}, {"quirks", t.quirks}};
+}
+
+void print(size_t index, const weft::DeviceInfo& info) {
+  const weft::DeviceTraits& t = info.traits;
+  std::printf("%zu: %s (%s)\n   driver %s %s, Vulkan %s\n", index, t.name.c_str(), weft::to_string(t.type),
+              t.driver_name.c_str(), t.driver_info.c_str(), version_text(t.api_version).c_str());
+  if (!info.usable) std::printf("   can't be used: %s\n", info.why_not.c_str());
+  std::printf("   16-bit memory %s, subgroups of %u, workgroups up to %u, %s memory\n",
+              t.storage_16bit ? "yes" : "no (packed loads)", t.subgroup_size, t.max_workgroup_invocations,
+              t.unified_memory ? "unified" : "separate");
+  for (const auto& quirk : t.quirks) std::printf("   quirk: %s\n", quirk.c_str());
+}
+
+int explain(const std::string& name, uint32_t head_dim, uint32_t q_len) {
+  const auto device = weft::Device::open({.name = name});
+  if (!device) {
+    std::fprintf(stderr, "weft_info: %s\n", device.error().message.c_str());
+    return 2;
+  }
+  std::printf("%s", weft::explain(*device, {.head_dim = head_dim, .q_len = q_len}).c_str());
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"Lists Vulkan devices and the attention kernels that Weft runs on them."};
+  bool json = false;
+  std::string device;
+  uint32_t head_dim = 0, q_len = 0;
+  app.set_version_flag("--version", "weft_info " WEFT_VERSION);
+  app.add_flag("--json", json, "Print JSON");
+  app.add_option("--device", device, "Device for --explain: an index or part of a name");
+  app.add_option("--explain", head_dim, "Say which kernel row runs attention of this head_dim, and why not the others");
+  app.add_option("--q-len", q_len, "Query rows for --explain");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    return code == 0 ? 0 : 2;
+  }
+  if (head_dim > 0) return explain(device, head_dim, q_len);
+  const auto devices = weft::Device::list();
+  if (!devices) {
+    std::fprintf(stderr, "weft_info: %s\n", devices.error().message.c_str());
+    return 2;
+  }
+  if (json) {
+    auto list = nlohmann::json::array();
+    for (const auto& info : *devices) list.push_back(to_json(info));
+    std::printf("%s\n", list.dump(2).c_str());
+  } else {
+    for (size_t i = 0; i < devices->size(); ++i) print(i, (*devices)[i]);
+  }
+  return 0;
+}

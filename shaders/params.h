@@ -1,0 +1,233 @@
+// What the host tells a kernel, read by C++ and by GLSL: push constants, argument blocks, constant ids.
+// Only 4-byte scalars and 8-byte addresses, so std430 equals the C++ layout; tests compare both sides.
+#ifndef WEFT_SHADERS_PARAMS_H
+#define WEFT_SHADERS_PARAMS_H
+
+#ifdef __cplusplus
+#include <cstdint>
+namespace weft::params {
+using uint = uint32_t;
+using Address = uint64_t;  // a device address, or a 64-bit count of bytes
+#else
+#define Address uvec2  // low word first: no 64-bit integers are needed in shaders
+#endif
+
+// Element types of tensors in memory; arithmetic is fp32 always.
+#define WEFT_TYPE_F32 0
+#define WEFT_TYPE_F16 1
+#define WEFT_TYPE_BF16 2
+
+#define WEFT_MASK_NONE 0
+#define WEFT_MASK_BOOLEAN 1  // one byte a key, nonzero: the key takes part
+#define WEFT_MASK_BIAS 2     // added to the scaled score; -infinity: the key takes no part
+
+#define WEFT_ACTIVATION_NONE 0
+#define WEFT_ACTIVATION_RELU 1
+#define WEFT_ACTIVATION_SILU 2
+#define WEFT_ACTIVATION_GELU 3       // 0.5 x (1 + erf(x / sqrt 2))
+#define WEFT_ACTIVATION_GELU_TANH 4  // 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))
+
+#define WEFT_NORM_LAYER 0
+#define WEFT_NORM_RMS 1
+
+// --- attention: forward ------------------------------------------------------------------------
+// Grid: x = blocks of query rows times chunks of the value dimension, y = heads, z = batch.
+struct AttentionPush {
+  Address query;
+  Address key;
+  Address value;
+  Address output_values;
+  Address mask;
+  Address logsumexp;   // f32 [batch, heads, q_len]
+  Address kv_lengths;  // int32 [batch]
+  Address args;        // an AttentionArgs
+  uint q_len;
+  uint kv_len;
+  uint group_size;   // heads / kv_heads
+  float scale_log2;  // scale times log2(e)
+};
+
+// Batch and head strides in bytes, row strides in elements.
+struct AttentionArgs {
+  Address query_stride_batch;
+  Address query_stride_head;
+  Address key_stride_batch;
+  Address key_stride_head;
+  Address value_stride_batch;
+  Address value_stride_head;
+  Address output_stride_batch;
+  Address output_stride_head;
+  Address mask_stride_batch;
+  Address mask_stride_head;
+  Address logsumexp_stride_batch;
+  Address logsumexp_stride_head;
+  uint query_stride_row;
+  uint key_stride_row;
+  uint value_stride_row;
+  uint output_stride_row;
+  uint mask_stride_row;  // 0: one mask row for all query rows
+  uint reserved;
+};
+
+#define WEFT_ATTENTION_LOCAL_SIZE 0    // invocations a workgroup
+#define WEFT_ATTENTION_HEAD_DIM 1
+#define WEFT_ATTENTION_VALUE_DIM 2
+#define WEFT_ATTENTION_ROWS 3          // query rows an invocation
+#define WEFT_ATTENTION_BLOCK_KV 4      // keys a step
+#define WEFT_ATTENTION_VALUE_CHUNK 5   // value elements an invocation, a multiple of 4
+#define WEFT_ATTENTION_HOLD_QUERY 6    // 1: the query row stays in registers, 0: read again for each step
+#define WEFT_ATTENTION_QUERY_TYPE 7
+#define WEFT_ATTENTION_KV_TYPE 8
+#define WEFT_ATTENTION_OUTPUT_TYPE 9
+#define WEFT_ATTENTION_MASK_KIND 10
+#define WEFT_ATTENTION_MASK_TYPE 11    // element type of a bias
+#define WEFT_ATTENTION_KV_LENGTHS 12   // 1: kv_lengths is given
+#define WEFT_ATTENTION_LOGSUMEXP 13    // 1: logsumexp is written
+#define WEFT_ATTENTION_ALIGNED 14      // 1: every row of query, key, value and output starts on 4 elements and dims are multiples of 4
+
+// --- attention: weights ------------------------------------------------------------------------
+// Grid: x = blocks of query rows, y = blocks of WEFT_WEIGHTS_BLOCK_KEYS listed keys, z = output heads times batch.
+struct WeightsPush {
+  Address query;
+  Address key;
+  Address mask;
+  Address logsumexp;
+  Address kv_lengths;
+  Address weights;  // f32 [batch, output heads, q_len, listed keys]
+  Address args;     // a WeightsArgs
+  uint q_len;
+  uint kv_len;
+  uint group_size;
+  float scale_log2;
+};
+
+struct WeightsArgs {
+  Address query_stride_batch;
+  Address query_stride_head;
+  Address key_stride_batch;
+  Address key_stride_head;
+  Address mask_stride_batch;
+  Address mask_stride_head;
+  Address logsumexp_stride_batch;
+  Address logsumexp_stride_head;
+  Address weights_stride_batch;
+  Address weights_stride_head;
+  Address head_list;  // uint32 heads to write or to average; 0: all
+  Address key_list;   // uint32 keys to write; 0: all
+  uint query_stride_row;
+  uint key_stride_row;
+  uint mask_stride_row;
+  uint weights_stride_row;
+  uint head_count;  // listed heads
+  uint key_count;   // listed keys
+  uint reserved0;
+  uint reserved1;
+};
+
+#define WEFT_WEIGHTS_LOCAL_SIZE 0
+#define WEFT_WEIGHTS_HEAD_DIM 1
+#define WEFT_WEIGHTS_BLOCK_KEYS 2
+#define WEFT_WEIGHTS_QUERY_TYPE 3
+#define WEFT_WEIGHTS_KEY_TYPE 4
+#define WEFT_WEIGHTS_MASK_KIND 5
+#define WEFT_WEIGHTS_MASK_TYPE 6
+#define WEFT_WEIGHTS_KV_LENGTHS 7
+#define WEFT_WEIGHTS_MEAN 8     // 1: one output head, the mean over the listed heads
+#define WEFT_WEIGHTS_ALIGNED 9  // as WEFT_ATTENTION_ALIGNED, for query and key
+
+// --- linear: output = activation(input weight^T + bias) -----------------------------------------
+// Grid: x = blocks of rows, y = blocks of output columns.
+struct LinearPush {
+  Address data;    // [rows, in_features]
+  Address weight;  // [out_features, in_features]
+  Address bias;    // [out_features]
+  Address result;  // [rows, out_features]
+  uint rows;
+  uint in_features;
+  uint out_features;
+  uint data_stride_row;  // in elements
+  uint weight_stride_row;
+  uint result_stride_row;
+};
+
+#define WEFT_LINEAR_LOCAL_SIZE 0
+#define WEFT_LINEAR_ROWS 1     // rows an invocation
+#define WEFT_LINEAR_COLUMNS 2  // output columns an invocation, a multiple of 4
+#define WEFT_LINEAR_DATA_TYPE 3
+#define WEFT_LINEAR_WEIGHT_TYPE 4
+#define WEFT_LINEAR_RESULT_TYPE 5
+#define WEFT_LINEAR_BIAS_TYPE 6
+#define WEFT_LINEAR_HAS_BIAS 7
+#define WEFT_LINEAR_ACTIVATION 8
+#define WEFT_LINEAR_ALIGNED 9  // 1: rows of data and weight start on 4 elements, in_features is a multiple of 4
+
+// --- norm: layer or RMS norm over the last dimension ---------------------------------------------
+struct NormPush {
+  Address data;    // [rows, dim]
+  Address weight;  // [dim]
+  Address bias;    // [dim]
+  Address result;  // [rows, dim]
+  uint rows;
+  uint dim;
+  uint data_stride_row;
+  uint result_stride_row;
+  float epsilon;
+};
+
+#define WEFT_NORM_LOCAL_SIZE 0
+#define WEFT_NORM_KIND 1
+#define WEFT_NORM_DATA_TYPE 2
+#define WEFT_NORM_PARAMETER_TYPE 3  // of weight and bias
+#define WEFT_NORM_RESULT_TYPE 4
+#define WEFT_NORM_HAS_WEIGHT 5
+#define WEFT_NORM_HAS_BIAS 6
+#define WEFT_NORM_ALIGNED 7
+
+// --- add: result[r] = left[r] + right[r mod right_rows] -------------------------------------------
+struct AddPush {
+  Address left;
+  Address right;
+  Address result;
+  uint rows;
+  uint dim;
+  uint right_rows;
+  uint left_stride_row;
+  uint right_stride_row;
+  uint result_stride_row;
+};
+
+#define WEFT_ADD_LOCAL_SIZE 0
+#define WEFT_ADD_LEFT_TYPE 1
+#define WEFT_ADD_RIGHT_TYPE 2
+#define WEFT_ADD_RESULT_TYPE 3
+#define WEFT_ADD_ALIGNED 4
+
+// --- gather: result[i] = table[indices[i]]; zeros where the index is outside the table -------------
+struct GatherPush {
+  Address table;
+  Address indices;  // int32 [count]
+  Address result;
+  uint count;
+  uint dim;
+  uint table_rows;
+  uint table_stride_row;
+  uint result_stride_row;
+};
+
+#define WEFT_GATHER_LOCAL_SIZE 0
+#define WEFT_GATHER_TABLE_TYPE 1
+#define WEFT_GATHER_RESULT_TYPE 2
+#define WEFT_GATHER_ALIGNED 3
+
+#ifdef __cplusplus
+static_assert(sizeof(AttentionPush) == 80);
+static_assert(sizeof(AttentionArgs) == 120);
+static_assert(sizeof(WeightsPush) == 72);
+static_assert(sizeof(WeightsArgs) == 128);
+static_assert(sizeof(LinearPush) == 56);
+static_assert(sizeof(NormPush) == 56);
+static_assert(sizeof(AddPush) == 48);
+static_assert(sizeof(GatherPush) == 48);
+}  // namespace weft::params
+#endif
+#endif

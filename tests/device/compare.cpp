@@ -1,0 +1,107 @@
+#include "device/compare.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <sstream>
+
+namespace weft::test {
+namespace {
+
+// What storing in the type may add to a correct fp32 result.
+double storage_error(DType dtype, double expected) {
+  if (dtype != DType::f16 && dtype != DType::bf16) return 0.0;
+  const double flush = std::abs(expected) < cases::smallest_normal(dtype) ? cases::smallest_normal(dtype) : 0.0;
+  return std::max(cases::ulp(dtype, expected), flush);
+}
+
+std::string position(const reference::Array& array, size_t index) {
+  auto rest = static_cast<int64_t>(index);
+  std::array<int64_t, 4> at{};
+  for (size_t axis = 4; axis-- > 0;) {
+    at[axis] = rest % array.shape[axis];
+    rest /= array.shape[axis];
+  }
+  std::ostringstream text;
+  text << "[" << at[0] << ", " << at[1] << ", " << at[2] << ", " << at[3] << "]";
+  return text.str();
+}
+
+// The error over what is allowed; above 1 it is wrong.
+double badness(double found, double expected, double allowed) {
+  if (std::isinf(expected)) return found == expected ? 0.0 : INFINITY;
+  if (!std::isfinite(found)) return INFINITY;
+  return std::abs(found - expected) / std::max(allowed, 1e-30);
+}
+
+double largest_size(const reference::Array& values) {
+  double largest = 0.0;
+  for (double value : values.values)
+    if (std::isfinite(value)) largest = std::max(largest, std::abs(value));
+  return largest;
+}
+
+}  // namespace
+
+std::string compare(const char* name, const std::vector<std::byte>& bytes, const cases::Placement& placement,
+                    const reference::Array& expected, const Allowed& allowed) {
+  const reference::Array found = cases::decode(bytes, placement);
+  size_t wrong = 0, worst = 0;
+  double worst_badness = 0.0;
+  for (size_t i = 0; i < expected.values.size(); ++i) {
+    const double limit = allowed(i) + storage_error(placement.dtype, expected.values[i]);
+    const double ratio = badness(found.values[i], expected.values[i], limit);
+    if (!(ratio <= 1.0)) ++wrong;
+    if (ratio > worst_badness) {
+      worst_badness = ratio;
+      worst = i;
+    }
+  }
+  std::ostringstream text;
+  text.precision(9);
+  if (wrong > 0)
+    text << name << ": " << wrong << " of " << expected.values.size() << " elements wrong; worst "
+         << position(expected, worst) << " is " << found.values[worst] << ", expected "
+         << expected.values[worst] << ", " << worst_badness << " times the allowed error. ";
+  if (const std::string where = cases::damage(bytes, placement); !where.empty())
+    text << name << ": " << where << ". ";
+  return text.str();
+}
+
+double score_error(double magnitude) { return kUnit * (8.0 * magnitude + 4.0); }
+
+Allowed allowed_output(const reference::AttentionInputs& inputs, const reference::AttentionResult& result) {
+  const double largest = largest_size(inputs.value);
+  const double sums = kUnit * largest * (16.0 + 2.0 * std::sqrt(static_cast<double>(inputs.key.shape[2])));
+  const auto value_dim = static_cast<size_t>(inputs.value.shape[3]);
+  return [&result, sums, value_dim](size_t i) {
+    const double error = score_error(result.magnitude.values[i / value_dim]);
+    return sums + 2.0 * error * std::exp(2.0 * error) * result.spread.values[i];
+  };
+}
+
+Allowed allowed_logsumexp(const reference::AttentionInputs& inputs, const reference::AttentionResult& result) {
+  const double sums = kUnit * (16.0 + 2.0 * std::sqrt(static_cast<double>(inputs.key.shape[2])));
+  return [&result, sums](size_t i) {
+    const double logsumexp = result.logsumexp.values[i];
+    return sums + score_error(result.magnitude.values[i]) +
+           (std::isfinite(logsumexp) ? 4.0 * kUnit * std::abs(logsumexp) : 0.0);
+  };
+}
+
+Allowed allowed_weights(const reference::Array& weights, const reference::AttentionResult& result) {
+  double largest = 0.0;
+  for (double magnitude : result.magnitude.values) largest = std::max(largest, magnitude);
+  const double relative = std::expm1(2.0 * score_error(largest)) + 64.0 * kUnit;
+  // Weights below the smallest fp32 number may be flushed to zero.
+  return [&weights, relative](size_t i) {
+    const double weight = weights.values[i];
+    const double exponential = weight > 0.0 ? 4.0 * kUnit * std::abs(std::log2(weight)) : 0.0;
+    return (relative + exponential) * weight + 0x1p-126;
+  };
+}
+
+Allowed allowed_terms(const reference::OpResult& result, double units) {
+  return [&result, units](size_t i) { return kUnit * units * result.magnitude.values[i]; };
+}
+
+}  // namespace weft::test

@@ -1,0 +1,68 @@
+// What device tests share: devices opened once with the validation layer, tensors between host and device,
+// and the command line's choice of one case or one kernel row.
+#pragma once
+
+#include <catch2/catch_test_macros.hpp>
+#include <cstddef>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "reference/placement.hpp"
+#include "reference/problem.hpp"
+#include "weft/weft.hpp"
+
+namespace weft::test {
+
+// What --case and --kernel ask for; empty: everything.
+struct Selection {
+  std::string case_line;
+  std::string kernel;
+};
+Selection& selection();
+
+// The cases of a file of tests/cases, or the one that --case gives. A file that can't be read fails the test.
+std::vector<cases::Case> cases_of(const std::string& file);
+
+// The value, or a failure of the running test.
+template <class T>
+T must(Result<T> result) {
+  if (!result) FAIL(to_string(result.error().code) << ": " << result.error().message);
+  return std::move(*result);
+}
+inline void must(Result<void> result) {
+  if (!result) FAIL(to_string(result.error().code) << ": " << result.error().message);
+}
+
+struct DeviceKind {
+  std::string kernel;  // forced row
+  bool without_16bit = false;
+  bool without_direct_access = false;
+  bool operator==(const DeviceKind&) const = default;
+};
+
+// Opened on first use, kept to the end. A device that can't be opened fails the test.
+const Device& device(const DeviceKind& kind = {});
+// Messages of the validation layer on all of these devices, printed as they came.
+uint64_t validation_messages();
+void close_devices();
+
+// A tensor over a buffer of its own that holds these bytes.
+Result<Tensor> upload(const Device& device, const std::vector<std::byte>& bytes,
+                      const cases::Placement& placement);
+Result<Tensor> upload(const Device& device, const reference::Array& values, const cases::Placement& placement);
+Result<Tensor> upload(const Device& device, const cases::Operand& operand);
+// An output: every byte, elements too, holds the guard pattern.
+Result<Tensor> poisoned(const Device& device, const cases::Placement& placement);
+Result<void> poison_again(const Device& device, const Tensor& tensor);
+// All bytes of a tensor's buffer.
+Result<std::vector<std::byte>> buffer_bytes(const Device& device, const Tensor& tensor);
+
+// Outputs of two runs of a program, each started with poisoned outputs.
+struct TwoRuns {
+  std::vector<std::vector<std::byte>> first;  // as the outputs given
+  bool same = false;                          // the second run gave the same bits
+};
+Result<TwoRuns> run_twice(const Device& device, Recorder& recorder, const std::vector<Tensor>& outputs);
+
+}  // namespace weft::test

@@ -1,0 +1,173 @@
+// Linear, norms, add and gather: every line of ops.txt on every way to run it, against the fp64 reference.
+#include <functional>
+#include <string>
+
+#include "decide/kernels.hpp"
+#include "device/compare.hpp"
+#include "device/fixture.hpp"
+
+using namespace weft;
+using namespace weft::test;
+
+namespace {
+
+// Errors in units of 2^-24 times the sizes of the terms; see compare.hpp.
+constexpr double kLinearUnits = 8.0;
+constexpr double kNormUnits = 16.0;  // the mean and the variance are sums too
+constexpr double kAddUnits = 2.0;
+
+struct Expected {
+  reference::OpResult result;
+  double units = 0.0;
+};
+
+Expected expect(const cases::LinearProblem& p, const cases::LinearCase& c) {
+  return {reference::linear(p.input.values, p.weight.values, c.bias ? &p.bias.values : nullptr, c.activation),
+          kLinearUnits};
+}
+
+Expected expect(const cases::NormProblem& p, const cases::NormCase& c) {
+  const auto norm = c.norm == cases::Norm::layer ? reference::layer_norm : reference::rms_norm;
+  return {norm(p.input.values, c.no_weight ? nullptr : &p.weight.values, c.bias ? &p.bias.values : nullptr,
+               c.epsilon),
+          kNormUnits};
+}
+
+Expected expect(const cases::AddProblem& p, const cases::AddCase&) {
+  return {reference::add(p.left.values, p.right.values), kAddUnits};
+}
+
+Expected expect(const cases::GatherProblem& p, const cases::GatherCase&) {
+  return {reference::gather(p.table.values, p.indices), 0.0};
+}
+
+// An operand that a case may leave out.
+Result<Tensor> upload_if(bool given, const Device& device, const cases::Operand& operand) {
+  if (!given) return Tensor{};
+  return upload(device, operand);
+}
+
+// Each records its operation and gives the output.
+Result<Tensor> record(Recorder& recorder, const cases::LinearProblem& p, const cases::LinearCase& c) {
+  const Device& device = recorder.device();
+  LinearCall call{.activation = c.activation};
+  WEFT_ASSIGN(call.input, upload(device, p.input));
+  WEFT_ASSIGN(call.weight, upload(device, p.weight));
+  WEFT_ASSIGN(call.bias, upload_if(c.bias, device, p.bias));
+  WEFT_ASSIGN(call.output, poisoned(device, p.output));
+  WEFT_TRY(linear(recorder, call));
+  return call.output;
+}
+
+Result<Tensor> record(Recorder& recorder, const cases::NormProblem& p, const cases::NormCase& c) {
+  const Device& device = recorder.device();
+  NormCall call{.epsilon = c.epsilon};
+  WEFT_ASSIGN(call.input, upload(device, p.input));
+  WEFT_ASSIGN(call.weight, upload_if(!c.no_weight, device, p.weight));
+  WEFT_ASSIGN(call.bias, upload_if(c.bias, device, p.bias));
+  WEFT_ASSIGN(call.output, c.in_place ? Result<Tensor>(call.input) : poisoned(device, p.output));
+  WEFT_TRY(c.norm == cases::Norm::layer ? layer_norm(recorder, call) : rms_norm(recorder, call));
+  return call.output;
+}
+
+Result<Tensor> record(Recorder& recorder, const cases::AddProblem& p, const cases::AddCase& c) {
+  const Device& device = recorder.device();
+  AddCall call;
+  WEFT_ASSIGN(call.left, upload(device, p.left));
+  WEFT_ASSIGN(call.right, upload(device, p.right));
+  WEFT_ASSIGN(call.output, c.in_place ? Result<Tensor>(call.left) : poisoned(device, p.output));
+  WEFT_TRY(add(recorder, call));
+  return call.output;
+}
+
+Result<Tensor> record(Recorder& recorder, const cases::GatherProblem& p, const cases::GatherCase& c) {
+  const Device& device = recorder.device();
+  GatherCall call;
+  WEFT_ASSIGN(call.table, upload(device, p.table));
+  reference::Array indices(1, 1, 1, c.count);
+  indices.values.assign(p.indices.begin(), p.indices.end());
+  WEFT_ASSIGN(call.indices,
+              upload(device, indices, cases::place(DType::i32, {c.count}, cases::Layout::bhld)));
+  WEFT_ASSIGN(call.output, poisoned(device, p.output));
+  WEFT_TRY(gather(recorder, call));
+  return call.output;
+}
+
+// In place, a second run starts from the first one's result.
+bool runs_in_place(const cases::NormCase& c) { return c.in_place; }
+bool runs_in_place(const cases::AddCase& c) { return c.in_place; }
+bool runs_in_place(const auto&) { return false; }
+
+template <class OpCase, class Problem>
+Result<std::string> run(const Device& device, const OpCase& c, const Problem& p, const Expected& expected) {
+  Recorder recorder(device);
+  WEFT_ASSIGN(const Tensor output, record(recorder, p, c));
+  const Allowed allowed = allowed_terms(expected.result, expected.units);
+  if (runs_in_place(c)) {
+    WEFT_ASSIGN(const Ticket ticket, recorder.submit());
+    WEFT_TRY(ticket.wait());
+    WEFT_ASSIGN(const auto bytes, buffer_bytes(device, output));
+    return compare("output", bytes, p.output, expected.result.output, allowed);
+  }
+  WEFT_ASSIGN(const TwoRuns runs, run_twice(device, recorder, {output}));
+  std::string problem = compare("output", runs.first[0], p.output, expected.result.output, allowed);
+  if (!runs.same) problem += "the second run gave other bits. ";
+  return problem;
+}
+
+std::vector<DeviceKind> ways(const cases::LinearCase&) {
+  std::vector<DeviceKind> kinds;
+  for (const decide::LinearRow& row : decide::linear_rows())
+    if ((row.needs & ~decide::met_needs(device().traits())) == 0 &&
+        (selection().kernel.empty() || selection().kernel == row.name))
+      kinds.push_back({.kernel = row.name, .without_16bit = row.needs == decide::kNeedNothing});
+  return kinds;
+}
+std::vector<DeviceKind> ways(const auto&) { return {{}, {.without_16bit = true}}; }
+
+template <class OpCase>
+void run_case(const OpCase& c) {
+  const auto problem = cases::make_problem(c);
+  const Expected expected = expect(problem, c);
+  for (const DeviceKind& kind : ways(c)) {
+    INFO("--kernel \"" << kind.kernel << "\" --case \"" << cases::print(c) << "\""
+                       << (kind.without_16bit ? ", without 16-bit storage" : ""));
+    const auto result = run(device(kind), c, problem, expected);
+    if (!result) FAIL_CHECK(to_string(result.error().code) << ": " << result.error().message);
+    else CHECK(*result == "");
+  }
+}
+
+template <class OpCase>
+void run_all(const std::function<bool(const OpCase&)>& wanted = [](const OpCase&) { return true; }) {
+  int count = 0;
+  for (const cases::Case& any : cases_of("ops.txt")) {
+    const OpCase* c = std::get_if<OpCase>(&any);
+    if (!c || !wanted(*c)) continue;
+    run_case(*c);
+    ++count;
+  }
+  CHECK(count > 0);
+}
+
+}  // namespace
+
+TEST_CASE("linear") { run_all<cases::LinearCase>(); }
+TEST_CASE("layer norm") {
+  run_all<cases::NormCase>([](const cases::NormCase& c) { return c.norm == cases::Norm::layer; });
+}
+TEST_CASE("RMS norm") {
+  run_all<cases::NormCase>([](const cases::NormCase& c) { return c.norm == cases::Norm::rms; });
+}
+TEST_CASE("add") { run_all<cases::AddCase>(); }
+TEST_CASE("gather") { run_all<cases::GatherCase>(); }
+
+TEST_CASE("one case of the command line", "[.][one]") {
+  for (const cases::Case& any : cases_of(""))
+    std::visit(
+        [](const auto& c) {
+          using OpCase = std::decay_t<decltype(c)>;
+          if constexpr (requires { expect(cases::make_problem(c), c); }) run_case<OpCase>(c);
+        },
+        any);
+}

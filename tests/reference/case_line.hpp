@@ -1,0 +1,167 @@
+// One line, one problem: the grammar that tests, benchmarks and reports of wrong results share.
+//
+//   b2 h8 kv8 q4096 k77 d64 f16 mask=none          attention; the word "attention" in front is optional
+//   weights b1 h4 q9 k256 d24 f32 heads=0,2 keys=1,5,7 mean
+//   linear m1024 k768 n768 f32 weight=f16 bias act=gelu
+//   layer_norm m256 d96 f32 bias                   also rms_norm
+//   add m256 d96 f32 right_rows=16
+//   gather n16 rows=100 d96 f32
+//
+// Words stand in any order; "k77" and "k=77" mean the same. A bare type is the type of every tensor that
+// has no type of its own. '#' begins a comment. What each word means stands beside its field below.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "weft/attention.hpp"
+#include "weft/error.hpp"
+#include "weft/ops.hpp"
+#include "weft/tensor.hpp"
+
+namespace weft::cases {
+
+enum class Layout : int32_t {
+  bhld,    // dense
+  blhd,    // heads beside each other in a row, as projections write them
+  padded,  // gaps between rows, heads and items; rows still start on 4 elements
+  odd,     // gaps and a base offset that keep no alignment but the element's own
+};
+
+enum class Mask : int32_t { none, boolean, bias, bias_f16, bias_bf16 };
+
+enum class Masked : int32_t {
+  some,  // keys at random
+  none,  // no key
+  rows,  // every key of every second row, and some in the others
+  all,   // every key
+};
+
+enum class Lengths : int32_t {
+  none,      // no tensor of lengths
+  full,      // kv_len
+  random,    // 0 to kv_len
+  zero,      // 0
+  over,      // more than kv_len
+  negative,  // below 0: no key
+  mixed,     // in turn 0, more than kv_len, 1, kv_len, half of it
+};
+
+enum class Logits : int32_t {
+  normal,
+  large,  // query times 100: nearly one key a row
+  huge,   // query times 30000: scores beyond the range of f16
+};
+
+struct AttentionCase {
+  int64_t batch = 1;      // b
+  int64_t heads = 1;      // h
+  int64_t kv_heads = 1;   // kv; h when not given
+  int64_t q_len = 0;      // q
+  int64_t kv_len = 0;     // k
+  int64_t head_dim = 1;   // d
+  int64_t value_dim = 1;  // dv; d when not given
+  DType query = DType::f32;  // the bare type
+  DType kv = DType::f32;     // kv_type=
+  DType output = DType::f32;  // out=
+  Mask mask = Mask::none;
+  std::string mask_shape = "bhqk";  // letters of the axes that are not broadcast; ends in k
+  Masked masked = Masked::some;
+  Lengths lengths = Lengths::none;
+  bool logsumexp = false;  // lse
+  float scale = 0.0f;
+  Layout layout = Layout::bhld;
+  bool broadcast_kv = false;  // bcast_kv: one key and value item for the whole batch, by a stride of 0
+  bool poison = false;        // NaN and infinity in whatever takes no part
+  Logits logits = Logits::normal;
+  int64_t seed = 0;
+  bool operator==(const AttentionCase&) const = default;
+};
+
+struct WeightsCase {
+  AttentionCase attention;
+  std::vector<uint32_t> heads;  // heads=0,2; all when not given
+  std::vector<uint32_t> keys;   // keys=1,5
+  bool mean_heads = false;      // mean
+  bool operator==(const WeightsCase&) const = default;
+};
+
+struct LinearCase {
+  int64_t rows = 0;          // m
+  int64_t in_features = 0;   // k
+  int64_t out_features = 0;  // n
+  DType input = DType::f32;   // the bare type
+  DType weight = DType::f32;  // weight=
+  DType output = DType::f32;  // out=
+  bool bias = false;
+  DType bias_type = DType::f32;  // bias_type=; the weight's when not given
+  Activation activation = Activation::none;  // act=
+  Layout layout = Layout::bhld;
+  int64_t seed = 0;
+  bool operator==(const LinearCase&) const = default;
+};
+
+enum class Norm : int32_t { layer, rms };
+
+struct NormCase {
+  Norm norm = Norm::layer;
+  int64_t rows = 0;  // m
+  int64_t dim = 0;   // d
+  DType input = DType::f32;   // the bare type
+  DType weight = DType::f32;  // weight=; of the bias too
+  DType output = DType::f32;  // out=
+  bool no_weight = false;
+  bool bias = false;
+  bool in_place = false;
+  float epsilon = 1e-5f;
+  float offset = 0.0f;  // added to every input: a mean far from zero
+  Layout layout = Layout::bhld;
+  int64_t seed = 0;
+  bool operator==(const NormCase&) const = default;
+};
+
+struct AddCase {
+  int64_t rows = 0;        // m
+  int64_t dim = 0;         // d
+  int64_t right_rows = 0;  // m when not given
+  DType left = DType::f32;    // the bare type
+  DType right = DType::f32;   // right=
+  DType output = DType::f32;  // out=
+  bool in_place = false;
+  Layout layout = Layout::bhld;
+  int64_t seed = 0;
+  bool operator==(const AddCase&) const = default;
+};
+
+struct GatherCase {
+  int64_t count = 0;       // n
+  int64_t table_rows = 0;  // rows=
+  int64_t dim = 0;         // d
+  DType table = DType::f32;   // the bare type
+  DType output = DType::f32;  // out=
+  bool outside = false;  // some indices lie outside the table, on either side
+  Layout layout = Layout::bhld;
+  int64_t seed = 0;
+  bool operator==(const GatherCase&) const = default;
+};
+
+using Case = std::variant<AttentionCase, WeightsCase, LinearCase, NormCase, AddCase, GatherCase>;
+
+// Errors: invalid_argument, naming the line and the word.
+Result<Case> parse(std::string_view line);
+// The shortest line that parses to the same case.
+std::string print(const Case& problem);
+// All cases of a text, without comments and empty lines. Errors name the number of the line.
+Result<std::vector<Case>> parse_all(std::string_view text);
+// The same for a file. Errors: invalid_argument where it can't be read.
+Result<std::vector<Case>> read_file(const std::string& path);
+
+// What a case's mask is to the library.
+MaskKind mask_kind(Mask mask) noexcept;
+DType mask_dtype(Mask mask) noexcept;
+bool mask_has(const AttentionCase& problem, char axis) noexcept;
+
+}  // namespace weft::cases

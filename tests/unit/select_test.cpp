@@ -1,0 +1,281 @@
+// Selection of kernel rows: order, refusals with their reasons, overrides. No device is needed.
+#include <algorithm>
+#include <catch2/catch_test_macros.hpp>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/text.hpp"
+#include "decide/select.hpp"
+#include "params.h"
+
+using namespace weft::decide;
+using weft::AttentionDesc;
+using weft::Code;
+using weft::DeviceTraits;
+using weft::DeviceType;
+using weft::DType;
+using weft::text;
+
+namespace {
+
+// Rows of the test's own, so that tuning the real ones changes no expectation here.
+//                                   name, shader, needs, where, head, value, sum, q_len, local,
+//                                   rows, block, chunk, hold
+constexpr AttentionRow kRows[] = {
+    {"cpu_2", Shader::attention_lane_native16, kNeed16bitStorage, Where::cpu, 128, 128, 256, 128, 8,
+     2, 4, 0, true},
+    {"cpu_1", Shader::attention_lane_native16, kNeed16bitStorage, Where::cpu, 256, 256, 512, 0, 8,
+     1, 8, 0, true},
+    {"gpu", Shader::attention_lane_native16, kNeed16bitStorage, Where::gpu, 64, 96, 128, 0, 64, 1,
+     4, 0, true},
+    {"wide", Shader::attention_lane_native16, kNeed16bitStorage, Where::any, 256, 256, 512, 0, 256,
+     1, 4, 32, false},
+    {"floor", Shader::attention_lane, kNeedNothing, Where::any, 256, 256, 512, 0, 64, 1, 4, 32,
+     false},
+};
+
+constexpr LinearRow kLinear[] = {
+    {"linear_cpu_2", Shader::linear_native16, kNeed16bitStorage, Where::cpu, 256, 16, 8, 2, 16},
+    {"linear_cpu_1", Shader::linear_native16, kNeed16bitStorage, Where::cpu, 0, 0, 8, 1, 16},
+    {"linear_floor", Shader::linear, kNeedNothing, Where::any, 0, 0, 64, 1, 8},
+};
+
+DeviceTraits device(DeviceType type, bool storage_16bit = true, uint32_t invocations = 1024) {
+  DeviceTraits traits;
+  traits.type = type;
+  traits.storage_16bit = storage_16bit;
+  traits.max_workgroup_invocations = invocations;
+  traits.max_workgroup_size = {invocations, invocations, 64};
+  traits.max_workgroup_count = {65535, 65535, 65535};
+  return traits;
+}
+const DeviceTraits kGpu = device(DeviceType::discrete);
+const DeviceTraits kCpu = device(DeviceType::cpu);
+const DeviceTraits kOldPhone = device(DeviceType::integrated, false, 128);
+
+std::string chosen(const DeviceTraits& traits, const AttentionProblem& problem,
+                   const Overrides& overrides = {}) {
+  const auto row = select_attention(traits, problem, overrides, kRows);
+  return row ? (*row)->name : row.error().message;
+}
+
+std::vector<std::string> verdicts(const DeviceTraits& traits, const AttentionProblem& problem,
+                                  const Overrides& overrides = {}) {
+  std::vector<std::string> lines;
+  for (const Verdict& verdict : judge_attention(traits, problem, overrides, kRows))
+    lines.push_back(std::string(verdict.row) + ": " + verdict.text);
+  return lines;
+}
+
+using Lines = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("the first row that fits wins") {
+  CHECK(chosen(kCpu, {64, 64, 4096}) == "cpu_2");
+  CHECK(chosen(kCpu, {64, 64, 77}) == "cpu_1");
+  CHECK(chosen(kCpu, {64, 64, 0}) == "cpu_1");  // an unknown length meets no hint
+  CHECK(chosen(kCpu, {160, 160, 4096}) == "cpu_1");
+  CHECK(chosen(kGpu, {64, 64, 4096}) == "gpu");
+  CHECK(chosen(kGpu, {80, 80, 4096}) == "wide");
+  CHECK(chosen(kOldPhone, {64, 64, 4096}) == "floor");
+}
+
+TEST_CASE("every row says why it was not chosen") {
+  CHECK(verdicts(kGpu, {64, 64, 77}) == Lines{
+                                            "cpu_2: preferred on CPU devices, this is discrete",
+                                            "cpu_1: preferred on CPU devices, this is discrete",
+                                            "gpu: chosen",
+                                            "wide: comes after the chosen row",
+                                            "floor: comes after the chosen row",
+                                        });
+  CHECK(verdicts(kCpu, {64, 64, 77}) == Lines{
+                                            "cpu_2: worth it from q_len 128, got 77",
+                                            "cpu_1: chosen",
+                                            "gpu: preferred on GPUs, this is cpu",
+                                            "wide: comes after the chosen row",
+                                            "floor: comes after the chosen row",
+                                        });
+  CHECK(verdicts(kOldPhone, {80, 80, 77}) ==
+        Lines{
+            "cpu_2: needs 16-bit storage, which the device lacks",
+            "cpu_1: needs 16-bit storage, which the device lacks",
+            "gpu: needs 16-bit storage, which the device lacks",
+            "wide: needs 16-bit storage, which the device lacks",
+            "floor: chosen",
+        });
+  const DeviceTraits narrow = device(DeviceType::integrated, true, 128);
+  CHECK(verdicts(narrow, {60, 80, 0})[2] == "gpu: head_dim + value_dim is 140, it takes up to 128");
+  CHECK(verdicts(narrow, {80, 60, 0})[2] == "gpu: head_dim is 80, it takes up to 64");
+  CHECK(verdicts(narrow, {16, 100, 0})[2] == "gpu: value_dim is 100, it takes up to 96");
+  CHECK(verdicts(narrow, {80, 60, 0})[3] ==
+        "wide: needs workgroups of 256 invocations, the device allows 128");
+}
+
+TEST_CASE("the width of a workgroup counts as well as its invocations") {
+  DeviceTraits traits = kGpu;
+  traits.max_workgroup_size[0] = 32;
+  const auto row = select_attention(traits, {64, 64, 0}, {}, kRows);
+  REQUIRE_FALSE(row);
+  CHECK(row.error().code == Code::unsupported);
+  CHECK(row.error().message.ends_with(
+      "floor: needs workgroups of 64 invocations, the device allows 32"));
+}
+
+TEST_CASE("a forced row runs against every preference") {
+  CHECK(chosen(kGpu, {64, 64, 1}, {.kernel = "cpu_2"}) == "cpu_2");
+  CHECK(chosen(kCpu, {64, 64, 1}, {.kernel = "gpu"}) == "gpu");
+  CHECK(chosen(kCpu, {64, 64, 1}, {.kernel = text(" floor , ", linear_rows().back().name)}) ==
+        "floor");
+  CHECK(verdicts(kGpu, {64, 64, 1}, {.kernel = "floor"})[2] == "gpu: another row is forced");
+}
+
+TEST_CASE("a forced row that can't run is unsupported, with its reason") {
+  const auto lacks = select_attention(kOldPhone, {64, 64, 0}, {.kernel = "gpu"}, kRows);
+  REQUIRE_FALSE(lacks);
+  CHECK(lacks.error().code == Code::unsupported);
+  CHECK(lacks.error().message.contains("gpu: needs 16-bit storage, which the device lacks"));
+  CHECK(lacks.error().message.contains("floor: another row is forced"));
+  CHECK(chosen(kGpu, {80, 80, 0}, {.kernel = "gpu"})
+            .contains("gpu: head_dim is 80, it takes up to 64"));
+  CHECK(chosen(kGpu, {64, 64, 0}, {.kernel = "gpu", .disable = "gpu"})
+            .contains("gpu: disabled by \"gpu\""));
+}
+
+TEST_CASE("a forced name that no row has is refused; one of another kind binds that kind only") {
+  CHECK(chosen(kGpu, {64, 64, 0}, {.kernel = "gpu_2"}) ==
+        "attention: no kernel row is called \"gpu_2\"");
+  const std::string linear_name = linear_rows().front().name;
+  CHECK(chosen(kGpu, {64, 64, 0}, {.kernel = linear_name}) == "gpu");
+}
+
+TEST_CASE("disabled rows are matched by how their names begin") {
+  CHECK(chosen(kCpu, {64, 64, 4096}, {.disable = "cpu_2"}) == "cpu_1");
+  CHECK(chosen(kCpu, {64, 64, 4096}, {.disable = "cpu"}) == "wide");
+  CHECK(chosen(kCpu, {64, 64, 4096}, {.disable = "cpu, wide"}) == "floor");
+  CHECK(chosen(kCpu, {64, 64, 4096}, {.disable = "pu,,"}) == "cpu_2");
+  CHECK(verdicts(kCpu, {64, 64, 0}, {.disable = "x,cpu"})[1] == "cpu_1: disabled by \"cpu\"");
+  const auto none = select_attention(kCpu, {64, 64, 0}, {.disable = "cpu,gpu,wide,floor"}, kRows);
+  REQUIRE_FALSE(none);
+  CHECK(none.error().message.contains("floor: disabled by \"floor\""));
+}
+
+TEST_CASE("linear rows follow the same rules with their own hints") {
+  const auto name = [](const DeviceTraits& traits, LinearProblem problem,
+                       const Overrides& overrides = {}) {
+    const auto row = select_linear(traits, problem, overrides, kLinear);
+    return row ? std::string((*row)->name) : row.error().message;
+  };
+  CHECK(name(kCpu, {1024, 768}) == "linear_cpu_2");
+  CHECK(name(kCpu, {100, 768}) == "linear_cpu_1");
+  CHECK(name(kCpu, {1024, 8}) == "linear_cpu_1");
+  CHECK(name(kGpu, {1024, 768}) == "linear_floor");
+  CHECK(name(kGpu, {1, 1}, {.kernel = "linear_cpu_2"}) == "linear_cpu_2");
+  CHECK(
+      name(kCpu, {1, 1}, {.disable = "linear"})
+          .contains("linear_cpu_2: disabled by \"linear\"; linear_cpu_1: disabled by \"linear\""));
+}
+
+TEST_CASE("lengths that meet the same hints share a class") {
+  CHECK(q_len_class(0, kRows) == 0);
+  CHECK(q_len_class(127, kRows) == 0);
+  CHECK(q_len_class(128, kRows) == 128);
+  CHECK(q_len_class(100000, kRows) == 128);
+  for (uint32_t q_len : {0u, 1u, 127u, 128u, 129u, 4096u})
+    CHECK(chosen(kCpu, {64, 64, q_len}) == chosen(kCpu, {64, 64, q_len_class(q_len, kRows)}));
+}
+
+TEST_CASE("the last row of each kind needs nothing, anywhere") {
+  const AttentionRow& attention = attention_rows().back();
+  CHECK(attention.needs == kNeedNothing);
+  CHECK(attention.where == Where::any);
+  CHECK(attention.min_q_len == 0);
+  CHECK(attention.max_head_dim >= 256);
+  CHECK(attention.max_value_dim >= 256);
+  CHECK(attention.max_dim_sum >= 512);
+  CHECK(attention.local_size <= 128);  // what Vulkan promises
+  const LinearRow& linear = linear_rows().back();
+  CHECK(linear.needs == kNeedNothing);
+  CHECK(linear.where == Where::any);
+  CHECK(linear.min_rows == 0);
+  CHECK(linear.min_out_features == 0);
+  CHECK(linear.local_size <= 128);
+}
+
+TEST_CASE("the real rows are well formed") {
+  std::set<std::string_view> names;
+  for (const AttentionRow& row : attention_rows()) {
+    INFO(row.name);
+    CHECK(names.insert(row.name).second);
+    CHECK(std::string_view(row.name).starts_with("attention_"));
+    CHECK(row.local_size > 0);
+    CHECK(row.rows > 0);
+    CHECK(row.block_kv > 0);
+    CHECK(row.value_chunk % 4 == 0);
+  }
+  for (const LinearRow& row : linear_rows()) {
+    INFO(row.name);
+    CHECK(names.insert(row.name).second);
+    CHECK(std::string_view(row.name).starts_with("linear_"));
+    CHECK(row.rows > 0);
+    CHECK(row.columns > 0);
+    CHECK(row.columns % 4 == 0);
+  }
+}
+
+TEST_CASE("every device has a row for every size") {
+  for (const DeviceTraits& traits : {kGpu, kCpu, kOldPhone, device(DeviceType::cpu, false, 128)})
+    for (uint32_t dim = 1; dim <= 256; ++dim) {
+      CHECK(select_attention(traits, {dim, 257 - dim, dim}, {}).has_value());
+      CHECK(select_attention(traits, {256, dim, 0}, {}).has_value());
+    }
+}
+
+TEST_CASE("every real row can be forced on a device that meets its needs") {
+  for (const DeviceTraits& traits : {kGpu, kCpu}) {
+    for (const AttentionRow& row : attention_rows()) {
+      const auto forced = select_attention(traits, {4, 4, 0}, {.kernel = row.name});
+      REQUIRE(forced.has_value());
+      CHECK((*forced)->name == std::string_view(row.name));
+    }
+    for (const LinearRow& row : linear_rows())
+      CHECK(select_linear(traits, {1, 1}, {.kernel = row.name}).value()->name ==
+            std::string_view(row.name));
+  }
+}
+
+TEST_CASE("constants carry the row and the description") {
+  AttentionDesc desc;
+  desc.query_dtype = DType::f16;
+  desc.kv_dtype = DType::bf16;
+  desc.head_dim = 40;
+  desc.value_dim = 42;
+  desc.mask = weft::MaskKind::bias;
+  desc.mask_dtype = DType::f16;
+  desc.logsumexp = true;
+  const auto whole = attention_constants(kRows[1], desc, true);
+  CHECK(whole[WEFT_ATTENTION_LOCAL_SIZE] == 8);
+  CHECK(whole[WEFT_ATTENTION_HEAD_DIM] == 40);
+  CHECK(whole[WEFT_ATTENTION_VALUE_DIM] == 42);
+  CHECK(whole[WEFT_ATTENTION_BLOCK_KV] == 8);
+  CHECK(whole[WEFT_ATTENTION_VALUE_CHUNK] == 44);  // the whole row, in groups of 4
+  CHECK(whole[WEFT_ATTENTION_QUERY_TYPE] == WEFT_TYPE_F16);
+  CHECK(whole[WEFT_ATTENTION_KV_TYPE] == WEFT_TYPE_BF16);
+  CHECK(whole[WEFT_ATTENTION_MASK_KIND] == WEFT_MASK_BIAS);
+  CHECK(whole[WEFT_ATTENTION_MASK_TYPE] == WEFT_TYPE_F16);
+  CHECK(whole[WEFT_ATTENTION_KV_LENGTHS] == 0);
+  CHECK(whole[WEFT_ATTENTION_LOGSUMEXP] == 1);
+  CHECK(whole[WEFT_ATTENTION_ALIGNED] == 1);
+  CHECK(attention_constants(kRows[3], desc, false)[WEFT_ATTENTION_VALUE_CHUNK] == 32);
+}
+
+TEST_CASE("operations with one kernel follow 16-bit storage and the kind of device") {
+  CHECK(choose_simple(Simple::norm, kGpu).shader == Shader::norm_native16);
+  CHECK(std::string(choose_simple(Simple::norm, kGpu).name) == "norm_native16");
+  CHECK(choose_simple(Simple::weights, kOldPhone).shader == Shader::attention_weights);
+  CHECK(std::string(choose_simple(Simple::gather, kOldPhone).name) == "gather");
+  CHECK(choose_simple(Simple::add, kGpu).local_size == 64);
+  CHECK(choose_simple(Simple::add, kCpu).local_size <= 16);
+}
