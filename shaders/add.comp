@@ -1,29 +1,36 @@
+// Add: result[r] = left[r] + right[r mod right_rows].
+// One invocation = four elements of a row. Needs no device feature (WEFT_NATIVE16: 16-bit storage).
+// Shared memory: 0 bytes. No barriers, no subgroup operations.
+// Grid: ceil(rows x ceil(dim / 4) / local size) workgroups, folded into x and y as the host likes.
 #version 460
-// result[r] = left[r] + right[r mod right_rows]. An invocation owns four elements of a row.
-// Grid: blocks of LOCAL_SIZE groups of four elements, counted row by row and folded into x and y.
 #extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_buffer_reference : require
+#extension GL_EXT_buffer_reference_uvec2 : require
+#ifdef WEFT_NATIVE16
+#extension GL_EXT_shader_16bit_storage : require
+#endif
+
 #include "params.h"
-
-layout(local_size_x_id = WEFT_ADD_LOCAL_SIZE) in;
-layout(constant_id = WEFT_ADD_LOCAL_SIZE) const uint LOCAL_SIZE = 8;
-layout(constant_id = WEFT_ADD_LEFT_TYPE) const uint LEFT_TYPE = 0;
-layout(constant_id = WEFT_ADD_RIGHT_TYPE) const uint RIGHT_TYPE = 0;
-layout(constant_id = WEFT_ADD_RESULT_TYPE) const uint RESULT_TYPE = 0;
-layout(constant_id = WEFT_ADD_ALIGNED) const uint ALIGNED = 1;
-
 #include "lib/grid.glsl"
 #include "lib/memory.glsl"
 
-layout(push_constant) uniform Push { AddPush push; };
+layout(local_size_x_id = WEFT_ADD_LOCAL_SIZE) in;
+layout(constant_id = WEFT_ADD_LOCAL_SIZE) const uint kLocalSize = 8;
+layout(constant_id = WEFT_ADD_LEFT_TYPE) const uint kLeftType = 0;
+layout(constant_id = WEFT_ADD_RIGHT_TYPE) const uint kRightType = 0;
+layout(constant_id = WEFT_ADD_RESULT_TYPE) const uint kResultType = 0;
+layout(constant_id = WEFT_ADD_ALIGNED) const bool kAligned = true;
+
+layout(push_constant, std430) uniform Push { AddPush push; };
 
 void main() {
-  const uint groups = (push.dim + 3) / 4;
-  const uint index = folded_index(LOCAL_SIZE);
-  const uint row = index / groups;
-  const uint group = index % groups;
-  if (row >= push.rows) return;
-  const vec4 left = load_group(push.left, row * push.left_stride_row, group, push.dim, LEFT_TYPE, ALIGNED == 1);
-  const vec4 right = load_group(push.right, row % push.right_rows * push.right_stride_row, group, push.dim, RIGHT_TYPE,
-                                ALIGNED == 1);
-  store_group(push.result, row * push.result_stride_row, group, left + right, push.dim, RESULT_TYPE, ALIGNED == 1);
+  uint groups = (push.dim + 3u) / 4u, index = folded_index(kLocalSize);
+  uint row = index / groups, g = index % groups, valid = push.dim - 4u * g;
+  if (row < push.rows) {
+    uvec2 left = row_address(kLeftType, push.left, push.left_stride_row, row);
+    uvec2 right = row_address(kRightType, push.right, push.right_stride_row, row % push.right_rows);
+    uvec2 result = row_address(kResultType, push.result, push.result_stride_row, row);
+    vec4 sum = load_group(kLeftType, kAligned, left, g, valid) + load_group(kRightType, kAligned, right, g, valid);
+    store_group(kResultType, kAligned, result, g, valid, sum);
+  }
 }

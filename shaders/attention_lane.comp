@@ -1,161 +1,185 @@
+// Attention forward, one invocation = kRows query rows x one chunk of the value dimension:
+//   output[i] = sum_j p[i][j] value[j],  p[i] = softmax_j(scale query[i].key[j] + bias[i][j]) over the keys that take part
+//   logsumexp[i] = log sum_j exp(scale query[i].key[j] + bias[i][j])
+// A row without keys gives output 0 and logsumexp -infinity. Keys and values are read at addresses that are the
+// same for all invocations of a workgroup. Online softmax in the log2 domain, kBlockKv keys a step, all in fp32.
+// Needs no device feature (WEFT_NATIVE16: 16-bit storage). Shared memory: 0 bytes. No barriers, no subgroup operations.
+// Grid: x = ceil(q_len / (local size x kRows)) x chunks (chunk runs fastest), y = heads, z = batch.
 #version 460
-// output = softmax(scale query key^T [+ bias]) value, with a running maximum and sum.
-// An invocation owns ROWS query rows and one chunk of the value dimension. It reads keys and values uniformly,
-// so a subgroup fetches each once; no shared memory, no barriers, no subgroup operations.
-// Grid: x = blocks of LOCAL_SIZE * ROWS query rows times chunks, y = heads, z = batch.
 #extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_buffer_reference : require
+#extension GL_EXT_buffer_reference_uvec2 : require
 #extension GL_EXT_control_flow_attributes : require
+#ifdef WEFT_NATIVE16
+#extension GL_EXT_shader_16bit_storage : require
+#endif
+
 #include "params.h"
-
-layout(local_size_x_id = WEFT_ATTENTION_LOCAL_SIZE) in;
-layout(constant_id = WEFT_ATTENTION_LOCAL_SIZE) const uint LOCAL_SIZE = 8;
-layout(constant_id = WEFT_ATTENTION_HEAD_DIM) const uint HEAD_DIM = 64;
-layout(constant_id = WEFT_ATTENTION_VALUE_DIM) const uint VALUE_DIM = 64;
-layout(constant_id = WEFT_ATTENTION_ROWS) const uint ROWS = 1;
-layout(constant_id = WEFT_ATTENTION_BLOCK_KV) const uint BLOCK_KV = 4;
-layout(constant_id = WEFT_ATTENTION_VALUE_CHUNK) const uint VALUE_CHUNK = 64;
-layout(constant_id = WEFT_ATTENTION_HOLD_QUERY) const uint HOLD_QUERY = 1;
-layout(constant_id = WEFT_ATTENTION_QUERY_TYPE) const uint QUERY_TYPE = 0;
-layout(constant_id = WEFT_ATTENTION_KV_TYPE) const uint KV_TYPE = 0;
-layout(constant_id = WEFT_ATTENTION_OUTPUT_TYPE) const uint OUTPUT_TYPE = 0;
-layout(constant_id = WEFT_ATTENTION_MASK_KIND) const uint MASK_KIND = 0;
-layout(constant_id = WEFT_ATTENTION_MASK_TYPE) const uint MASK_TYPE = 0;
-layout(constant_id = WEFT_ATTENTION_KV_LENGTHS) const uint KV_LENGTHS = 0;
-layout(constant_id = WEFT_ATTENTION_LOGSUMEXP) const uint LOGSUMEXP = 0;
-layout(constant_id = WEFT_ATTENTION_ALIGNED) const uint ALIGNED = 1;
-
-#include "lib/constants.glsl"
-#include "lib/memory.glsl"
+#include "lib/dot.glsl"
 #include "lib/mask.glsl"
 
-layout(push_constant) uniform Push { AttentionPush push; };
-layout(buffer_reference, std430, buffer_reference_align = 8) readonly buffer Args { AttentionArgs a; };
+layout(local_size_x_id = WEFT_ATTENTION_LOCAL_SIZE) in;
+layout(constant_id = WEFT_ATTENTION_LOCAL_SIZE) const uint kLocalSize = 8;
+layout(constant_id = WEFT_ATTENTION_HEAD_DIM) const uint kHeadDim = 64;
+layout(constant_id = WEFT_ATTENTION_VALUE_DIM) const uint kValueDim = 64;
+layout(constant_id = WEFT_ATTENTION_ROWS) const uint kRows = 1;
+layout(constant_id = WEFT_ATTENTION_BLOCK_KV) const uint kBlockKv = 4;
+layout(constant_id = WEFT_ATTENTION_VALUE_CHUNK) const uint kValueChunk = 64;
+layout(constant_id = WEFT_ATTENTION_HOLD_QUERY) const bool kHoldQuery = true;
+layout(constant_id = WEFT_ATTENTION_QUERY_TYPE) const uint kQueryType = 0;
+layout(constant_id = WEFT_ATTENTION_KV_TYPE) const uint kKvType = 0;
+layout(constant_id = WEFT_ATTENTION_OUTPUT_TYPE) const uint kOutputType = 0;
+layout(constant_id = WEFT_ATTENTION_MASK_KIND) const uint kMaskKind = 0;
+layout(constant_id = WEFT_ATTENTION_MASK_TYPE) const uint kMaskType = 0;
+layout(constant_id = WEFT_ATTENTION_KV_LENGTHS) const bool kKvLengths = false;
+layout(constant_id = WEFT_ATTENTION_LOGSUMEXP) const bool kLogsumexp = false;
+layout(constant_id = WEFT_ATTENTION_ALIGNED) const bool kAligned = true;
 
-const uint HEAD_GROUPS = (HEAD_DIM + 3) / 4;     // groups of four elements
-const uint CHUNK_GROUPS = VALUE_CHUNK / 4;
-const uint CHUNKS = (VALUE_DIM + VALUE_CHUNK - 1) / VALUE_CHUNK;
-const uint HELD_GROUPS = HOLD_QUERY == 1 ? HEAD_GROUPS * ROWS : 1;
+const uint kHeadGroups = (kHeadDim + 3u) / 4u;      // groups of four elements
+const uint kChunkGroups = (kValueChunk + 3u) / 4u;  // of an invocation's chunk
+const uint kValueGroups = (kValueDim + 3u) / 4u;
+const uint kChunks = (kValueDim + kValueChunk - 1u) / kValueChunk;
+const bool kMasked = kMaskKind != WEFT_MASK_NONE;
 
-vec4 held_query[HELD_GROUPS];
-vec4 sums[CHUNK_GROUPS * ROWS];
-float row_max[ROWS];
-float row_sum[ROWS];
-uint query_row[ROWS];      // element index of the row in its (batch, head) slice
-uvec2 mask_row[ROWS];
-uvec2 query_base, key_base, value_base;
-uint key_stride, value_stride, first_group;
+layout(buffer_reference, std430, buffer_reference_align = 8) readonly buffer Arguments { AttentionArgs a; };
+layout(push_constant, std430) uniform Push { AttentionPush push; };
 
-vec4 query_group(uint row, uint group) {
-  if (HOLD_QUERY == 1) return held_query[row * HEAD_GROUPS + group];
-  return load_group(query_base, query_row[row], group, HEAD_DIM, QUERY_TYPE, ALIGNED == 1) * push.scale_log2;
+uint key_count(uint batch) {
+  if (!kKvLengths) return push.kv_len;
+  int listed = int(Words(push.kv_lengths).v[batch]);
+  return uint(clamp(listed, 0, int(push.kv_len)));
 }
 
-// One step of the running softmax over keys [key, key + count); count is a constant, at most BLOCK_KV.
-void attend_keys(uint key, const uint count) {
-  float score[ROWS * BLOCK_KV];
-  bool takes_part[ROWS * BLOCK_KV];
-  [[unroll]] for (uint i = 0; i < ROWS * BLOCK_KV; ++i) score[i] = 0;
-  [[unroll]] for (uint group = 0; group < HEAD_GROUPS; ++group) {
-    vec4 q[ROWS];
-    [[unroll]] for (uint row = 0; row < ROWS; ++row) q[row] = query_group(row, group);
-    [[unroll]] for (uint j = 0; j < count; ++j) {
-      const vec4 k = load_group(key_base, (key + j) * key_stride, group, HEAD_DIM, KV_TYPE, ALIGNED == 1);
-      [[unroll]] for (uint row = 0; row < ROWS; ++row) {
-        float s = score[row * BLOCK_KV + j];
-        s = fma(q[row].x, k.x, s);
-        s = fma(q[row].y, k.y, s);
-        s = fma(q[row].z, k.z, s);
-        score[row * BLOCK_KV + j] = fma(q[row].w, k.w, s);
-      }
-    }
-  }
-  float correction[ROWS];
-  [[unroll]] for (uint row = 0; row < ROWS; ++row) {
-    float top = row_max[row];
-    [[unroll]] for (uint j = 0; j < count; ++j) {
-      const uint i = row * BLOCK_KV + j;
-      takes_part[i] = mask_key(mask_row[row], key + j, score[i]);
-      if (!takes_part[i]) score[i] = kLowest;
-      top = max(top, score[i]);
-    }
-    correction[row] = exp2(row_max[row] - top);
-    row_max[row] = top;
-    row_sum[row] *= correction[row];
-    [[unroll]] for (uint j = 0; j < count; ++j) {
-      const uint i = row * BLOCK_KV + j;
-      score[i] = score[i] <= kLowest ? 0.0 : exp2(score[i] - top);
-      row_sum[row] += score[i];
-    }
-  }
-  [[unroll]] for (uint group = 0; group < CHUNK_GROUPS; ++group) {
-    vec4 sum[ROWS];
-    [[unroll]] for (uint row = 0; row < ROWS; ++row) sum[row] = sums[row * CHUNK_GROUPS + group] * correction[row];
-    [[unroll]] for (uint j = 0; j < count; ++j) {
-      const vec4 v = load_group(value_base, (key + j) * value_stride, first_group + group, VALUE_DIM, KV_TYPE, ALIGNED == 1);
-      [[unroll]] for (uint row = 0; row < ROWS; ++row) {
-        const uint i = row * BLOCK_KV + j;
-        const vec4 added = fma(vec4(score[i]), v, sum[row]);
-        // Selected, so that nothing a masked value holds can come through.
-        sum[row] = MASK_KIND == WEFT_MASK_NONE || takes_part[i] ? added : sum[row];
-      }
-    }
-    [[unroll]] for (uint row = 0; row < ROWS; ++row) sums[row * CHUNK_GROUPS + group] = sum[row];
-  }
+vec4 held[kHoldQuery ? kRows * kHeadGroups : 1u];
+vec4 sum[kRows * kChunkGroups];
+float top[kRows], weight_sum[kRows];
+uvec2 query_row[kRows], mask_row[kRows];
+uint group0;  // the first group of the chunk
+
+vec4 query_group(uint r, uint g) {
+  if (kHoldQuery) return held[r * kHeadGroups + g];
+  return load_group(kQueryType, kAligned, query_row[r], g, kHeadDim - 4u * g) * push.scale_log2;
 }
 
-void write_row(Args args, uint row, uint row_index, uint head, uint batch, uint chunk) {
-  const float scale = row_sum[row] == 0.0 ? 0.0 : 1.0 / row_sum[row];
-  const uvec2 base = address_at(address_at(push.output_values, batch, args.a.output_stride_batch), head,
-                                args.a.output_stride_head);
-  [[unroll]] for (uint group = 0; group < CHUNK_GROUPS; ++group)
-    store_group(base, row_index * args.a.output_stride_row, first_group + group,
-                sums[row * CHUNK_GROUPS + group] * scale, VALUE_DIM, OUTPUT_TYPE, ALIGNED == 1);
-  if (LOGSUMEXP == 1 && chunk == 0) {
-    const uvec2 lse = address_at(address_at(push.logsumexp, batch, args.a.logsumexp_stride_batch), head,
-                                 args.a.logsumexp_stride_head);
-    const float value = (row_max[row] + log2(row_sum[row])) * kLn2;
-    Words(lse).v[row_index] = row_sum[row] == 0.0 ? kMinusInfinityBits : floatBitsToUint(value);
+// The last chunk may have fewer groups; it reads the last one again and does not write it.
+uint value_group(uint g) { return min(group0 + g, kValueGroups - 1u); }
+
+// One step of the online softmax over keys first to first + count - 1; count is a constant of at most kBlockKv.
+void attend(uvec2 key, uvec2 value, uvec2 key_stride, uvec2 value_stride, uint first, const uint count) {
+  float score[kRows * kBlockKv];
+  bool keep[kRows * kBlockKv];
+  uvec2 row[kBlockKv];
+  row[0] = address_step(key, key_stride, first);
+  [[unroll]] for (uint j = 1; j < count; ++j) row[j] = address_add(row[j - 1], key_stride);
+  [[unroll]] for (uint i = 0; i < kRows * kBlockKv; ++i) score[i] = 0.0;
+  [[unroll]] for (uint g = 0; g < kHeadGroups; ++g) {
+    vec4 q[kRows];
+    [[unroll]] for (uint r = 0; r < kRows; ++r) q[r] = query_group(r, g);
+    [[unroll]] for (uint j = 0; j < count; ++j) {
+      vec4 k = load_group(kKvType, kAligned, row[j], g, kHeadDim - 4u * g);
+      [[unroll]] for (uint r = 0; r < kRows; ++r) score[r * kBlockKv + j] = dot_add(q[r], k, score[r * kBlockKv + j]);
+    }
+  }
+
+  float shrink[kRows];
+  [[unroll]] for (uint r = 0; r < kRows; ++r) {
+    float new_top = top[r];
+    [[unroll]] for (uint j = 0; j < count; ++j) {
+      uint i = r * kBlockKv + j;
+      if (kMasked) {
+        float added = load_mask(kMaskKind, kMaskType, mask_row[r], first + j);
+        keep[i] = added > kExcluded;
+        score[i] = keep[i] ? score[i] + added : kExcluded;
+      }
+      new_top = max(new_top, score[i]);
+    }
+    shrink[r] = exp2(top[r] - new_top);
+    top[r] = new_top;
+    weight_sum[r] *= shrink[r];
+    [[unroll]] for (uint j = 0; j < count; ++j) {
+      uint i = r * kBlockKv + j;
+      score[i] = exp2(score[i] - new_top);
+      if (kMasked && !keep[i]) score[i] = 0.0;
+      weight_sum[r] += score[i];
+    }
+  }
+
+  row[0] = address_step(value, value_stride, first);
+  [[unroll]] for (uint j = 1; j < count; ++j) row[j] = address_add(row[j - 1], value_stride);
+  [[unroll]] for (uint g = 0; g < kChunkGroups; ++g) {
+    vec4 total[kRows];
+    [[unroll]] for (uint r = 0; r < kRows; ++r) total[r] = sum[r * kChunkGroups + g] * shrink[r];
+    [[unroll]] for (uint j = 0; j < count; ++j) {
+      vec4 v = load_group(kKvType, kAligned, row[j], value_group(g), kValueDim - 4u * value_group(g));
+      [[unroll]] for (uint r = 0; r < kRows; ++r) {
+        uint i = r * kBlockKv + j;
+        // A masked value may be NaN: it is replaced, not multiplied by 0.
+        vec4 taken = kMasked && !keep[i] ? vec4(0.0) : v;
+        total[r] = fma(vec4(score[i]), taken, total[r]);
+      }
+    }
+    [[unroll]] for (uint r = 0; r < kRows; ++r) sum[r * kChunkGroups + g] = total[r];
   }
 }
 
 void main() {
-  const uint chunk = CHUNKS == 1 ? 0 : gl_WorkGroupID.x % CHUNKS;
-  const uint first_row = (gl_WorkGroupID.x / CHUNKS * LOCAL_SIZE + gl_LocalInvocationID.x) * ROWS;
-  const uint head = gl_WorkGroupID.y;
-  const uint batch = gl_WorkGroupID.z;
-  if (first_row >= push.q_len) return;
-  Args args = Args(push.args);
-  const uint kv_head = head / push.group_size;
-  query_base = address_at(address_at(push.query, batch, args.a.query_stride_batch), head, args.a.query_stride_head);
-  key_base = address_at(address_at(push.key, batch, args.a.key_stride_batch), kv_head, args.a.key_stride_head);
-  value_base = address_at(address_at(push.value, batch, args.a.value_stride_batch), kv_head, args.a.value_stride_head);
-  key_stride = args.a.key_stride_row;
-  value_stride = args.a.value_stride_row;
-  first_group = chunk * CHUNK_GROUPS;
+  AttentionArgs args = Arguments(push.args).a;
+  uint chunk = kChunks == 1u ? 0u : gl_WorkGroupID.x % kChunks;
+  uint row0 = (gl_WorkGroupID.x / kChunks * kLocalSize + gl_LocalInvocationID.x) * kRows;
+  uint head = gl_WorkGroupID.y, batch = gl_WorkGroupID.z, kv_head = head / push.group_size;
+  group0 = chunk * kChunkGroups;
+  uint kv_count = key_count(batch);
 
-  uvec2 mask_base = uvec2(0);
-  if (MASK_KIND != WEFT_MASK_NONE)
-    mask_base = address_at(address_at(push.mask, batch, args.a.mask_stride_batch), head, args.a.mask_stride_head);
-  [[unroll]] for (uint row = 0; row < ROWS; ++row) {
-    const uint index = min(first_row + row, push.q_len - 1);  // rows past the end compute and don't write
-    query_row[row] = index * args.a.query_stride_row;
-    row_max[row] = kLowest;
-    row_sum[row] = 0;
-    if (MASK_KIND != WEFT_MASK_NONE)
-      mask_row[row] = address_at(mask_base, index, uvec2(args.a.mask_stride_row * mask_element_bytes(), 0));
-    if (HOLD_QUERY == 1)
-      [[unroll]] for (uint group = 0; group < HEAD_GROUPS; ++group)
-        held_query[row * HEAD_GROUPS + group] =
-            load_group(query_base, query_row[row], group, HEAD_DIM, QUERY_TYPE, ALIGNED == 1) * push.scale_log2;
+  uvec2 query = address_step(address_step(push.query, args.query_stride_batch, batch), args.query_stride_head, head);
+  uvec2 key = address_step(address_step(push.key, args.key_stride_batch, batch), args.key_stride_head, kv_head);
+  uvec2 value = address_step(address_step(push.value, args.value_stride_batch, batch), args.value_stride_head, kv_head);
+  uvec2 mask = uvec2(0u);
+  if (kMasked) mask = address_step(address_step(push.mask, args.mask_stride_batch, batch), args.mask_stride_head, head);
+
+  [[unroll]] for (uint r = 0; r < kRows; ++r) {
+    query_row[r] = row_address(kQueryType, query, args.query_stride_row, min(row0 + r, push.q_len - 1u));
+    if (kMasked) mask_row[r] = address_row(mask, args.mask_stride_row, min(row0 + r, push.q_len - 1u), mask_shift(kMaskKind, kMaskType));
+    if (kHoldQuery) {
+      [[unroll]] for (uint g = 0; g < kHeadGroups; ++g) {
+        held[r * kHeadGroups + g] = load_group(kQueryType, kAligned, query_row[r], g, kHeadDim - 4u * g) * push.scale_log2;
+      }
+    }
+    [[unroll]] for (uint g = 0; g < kChunkGroups; ++g) sum[r * kChunkGroups + g] = vec4(0.0);
+    top[r] = kExcluded;
+    weight_sum[r] = 0.0;
   }
-  [[unroll]] for (uint i = 0; i < CHUNK_GROUPS * ROWS; ++i) sums[i] = vec4(0);
 
-  uint kv_end = push.kv_len;
-  if (KV_LENGTHS == 1) kv_end = uint(clamp(Ints(push.kv_lengths).v[batch], 0, int(push.kv_len)));
-  uint key = 0;
-  for (; key + BLOCK_KV <= kv_end; key += BLOCK_KV) attend_keys(key, BLOCK_KV);
-  for (; key < kv_end; ++key) attend_keys(key, 1);
+  uvec2 key_stride = address_row(uvec2(0u), args.key_stride_row, 1u, type_shift(kKvType));
+  uvec2 value_stride = address_row(uvec2(0u), args.value_stride_row, 1u, type_shift(kKvType));
+  // Tested at the end: drivers that mask lanes run what follows a loop's exit once more, reads included.
+  uint first = 0;
+  if (kv_count >= kBlockKv) {
+    do {
+      attend(key, value, key_stride, value_stride, first, kBlockKv);
+      first += kBlockKv;
+    } while (first + kBlockKv <= kv_count);
+  }
+  if (first < kv_count) {
+    do {
+      attend(key, value, key_stride, value_stride, first, 1u);
+    } while (++first < kv_count);
+  }
 
-  [[unroll]] for (uint row = 0; row < ROWS; ++row)
-    if (first_row + row < push.q_len) write_row(args, row, first_row + row, head, batch, chunk);
+  uvec2 result = address_step(address_step(push.output_values, args.output_stride_batch, batch), args.output_stride_head, head);
+  [[unroll]] for (uint r = 0; r < kRows; ++r) {
+    if (row0 + r < push.q_len) {
+      bool empty = !(top[r] > kExcluded);
+      float inverse = empty ? 0.0 : 1.0 / weight_sum[r];
+      uvec2 result_row = row_address(kOutputType, result, args.output_stride_row, row0 + r);
+      [[unroll]] for (uint g = 0; g < kChunkGroups; ++g) {
+        if (group0 + g < kValueGroups) {
+          store_group(kOutputType, kAligned, result_row, group0 + g, kValueDim - 4u * (group0 + g), sum[r * kChunkGroups + g] * inverse);
+        }
+      }
+      if (kLogsumexp && chunk == 0u) {
+        uvec2 row = address_step(address_step(push.logsumexp, args.logsumexp_stride_batch, batch), args.logsumexp_stride_head, head);
+        OutWords(row).v[row0 + r] = empty ? kMinusInfinityBits : floatBitsToUint((top[r] + log2(weight_sum[r])) * kLn2);
+      }
+    }
+  }
 }

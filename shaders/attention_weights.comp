@@ -1,96 +1,114 @@
+// Attention weights, recomputed from the logsumexp of a forward call, for the listed heads and keys or all of them:
+//   weights[i][j] = exp(scale query[i].key[j] + bias[i][j] - logsumexp[i]), exactly 0 for a key that takes no part
+// and for a row whose logsumexp is -infinity; or, kMean, the mean of that over the listed heads.
+// One invocation = one query row x kBlockKeys listed keys; keys are read at addresses that are the same for all
+// invocations of a workgroup. Needs no device feature (WEFT_NATIVE16: 16-bit storage).
+// Shared memory: 0 bytes. No barriers, no subgroup operations.
+// Grid: x = ceil(q_len / local size), y = ceil(key_count / kBlockKeys), z = output heads (fastest) x batch.
 #version 460
-// weights = exp(scale query key^T [+ bias] - logsumexp), recomputed for the listed heads and keys, or their mean
-// over heads. An invocation owns one query row and BLOCK_KEYS listed keys.
-// Grid: x = blocks of LOCAL_SIZE query rows, y = blocks of BLOCK_KEYS listed keys, z = output heads times batch.
 #extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_buffer_reference : require
+#extension GL_EXT_buffer_reference_uvec2 : require
 #extension GL_EXT_control_flow_attributes : require
+#ifdef WEFT_NATIVE16
+#extension GL_EXT_shader_16bit_storage : require
+#endif
+
 #include "params.h"
-
-layout(local_size_x_id = WEFT_WEIGHTS_LOCAL_SIZE) in;
-layout(constant_id = WEFT_WEIGHTS_LOCAL_SIZE) const uint LOCAL_SIZE = 8;
-layout(constant_id = WEFT_WEIGHTS_HEAD_DIM) const uint HEAD_DIM = 64;
-layout(constant_id = WEFT_WEIGHTS_BLOCK_KEYS) const uint BLOCK_KEYS = 8;
-layout(constant_id = WEFT_WEIGHTS_QUERY_TYPE) const uint QUERY_TYPE = 0;
-layout(constant_id = WEFT_WEIGHTS_KEY_TYPE) const uint KEY_TYPE = 0;
-layout(constant_id = WEFT_WEIGHTS_MASK_KIND) const uint MASK_KIND = 0;
-layout(constant_id = WEFT_WEIGHTS_MASK_TYPE) const uint MASK_TYPE = 0;
-layout(constant_id = WEFT_WEIGHTS_KV_LENGTHS) const uint KV_LENGTHS = 0;
-layout(constant_id = WEFT_WEIGHTS_MEAN) const uint MEAN = 0;
-layout(constant_id = WEFT_WEIGHTS_ALIGNED) const uint ALIGNED = 1;
-
-#include "lib/constants.glsl"
-#include "lib/memory.glsl"
+#include "lib/dot.glsl"
 #include "lib/mask.glsl"
 
-layout(push_constant) uniform Push { WeightsPush push; };
-layout(buffer_reference, std430, buffer_reference_align = 8) readonly buffer Args { WeightsArgs a; };
+layout(local_size_x_id = WEFT_WEIGHTS_LOCAL_SIZE) in;
+layout(constant_id = WEFT_WEIGHTS_LOCAL_SIZE) const uint kLocalSize = 8;
+layout(constant_id = WEFT_WEIGHTS_HEAD_DIM) const uint kHeadDim = 64;
+layout(constant_id = WEFT_WEIGHTS_BLOCK_KEYS) const uint kBlockKeys = 8;
+layout(constant_id = WEFT_WEIGHTS_QUERY_TYPE) const uint kQueryType = 0;
+layout(constant_id = WEFT_WEIGHTS_KEY_TYPE) const uint kKeyType = 0;
+layout(constant_id = WEFT_WEIGHTS_MASK_KIND) const uint kMaskKind = 0;
+layout(constant_id = WEFT_WEIGHTS_MASK_TYPE) const uint kMaskType = 0;
+layout(constant_id = WEFT_WEIGHTS_KV_LENGTHS) const bool kKvLengths = false;
+layout(constant_id = WEFT_WEIGHTS_MEAN) const bool kMean = false;
+layout(constant_id = WEFT_WEIGHTS_ALIGNED) const bool kAligned = true;
 
-const uint HEAD_GROUPS = (HEAD_DIM + 3) / 4;
+const uint kHeadGroups = (kHeadDim + 3u) / 4u;  // groups of four elements
+const bool kMasked = kMaskKind != WEFT_MASK_NONE;
 
-uint keys[BLOCK_KEYS];       // the listed keys of this invocation
-float weights[BLOCK_KEYS];   // sums over heads so far
+layout(buffer_reference, std430, buffer_reference_align = 8) readonly buffer Arguments { WeightsArgs a; };
+layout(push_constant, std430) uniform Push { WeightsPush push; };
 
-// Adds the weights of one head, times `factor`.
-void add_head(Args args, uint head, uint batch, uint row, uint kv_end, float factor) {
-  const uvec2 query = address_at(address_at(push.query, batch, args.a.query_stride_batch), head, args.a.query_stride_head);
-  const uvec2 key = address_at(address_at(push.key, batch, args.a.key_stride_batch), head / push.group_size,
-                               args.a.key_stride_head);
-  const uvec2 lse = address_at(address_at(push.logsumexp, batch, args.a.logsumexp_stride_batch), head,
-                               args.a.logsumexp_stride_head);
-  uvec2 mask_row = uvec2(0);
-  if (MASK_KIND != WEFT_MASK_NONE) {
-    mask_row = address_at(address_at(push.mask, batch, args.a.mask_stride_batch), head, args.a.mask_stride_head);
-    mask_row = address_at(mask_row, row, uvec2(args.a.mask_stride_row * mask_element_bytes(), 0));
+uint keys[kBlockKeys];  // the listed keys of this invocation
+float total[kBlockKeys];
+
+// The i-th entry of a list, or i where there is none. The read happens either way, from an address that is there.
+uint listed(uvec2 list, uint i) {
+  bool all = address_is_null(list);
+  uint entry = Words(all ? push.args : list).v[all ? 0u : i];
+  return all ? i : entry;
+}
+
+// Adds the weights of one head. There is at least one key.
+void add_head(WeightsArgs args, uint batch, uint head, uint row, uint kv_count) {
+  uvec2 query = address_step(address_step(push.query, args.query_stride_batch, batch), args.query_stride_head, head);
+  query = row_address(kQueryType, query, args.query_stride_row, row);
+  uvec2 key = address_step(push.key, args.key_stride_batch, batch);
+  key = address_step(key, args.key_stride_head, head / push.group_size);
+  uvec2 key_row[kBlockKeys];
+  float score[kBlockKeys];
+  [[unroll]] for (uint j = 0; j < kBlockKeys; ++j) {
+    key_row[j] = row_address(kKeyType, key, args.key_stride_row, min(keys[j], kv_count - 1u));
+    score[j] = 0.0;
   }
-  float score[BLOCK_KEYS];
-  [[unroll]] for (uint j = 0; j < BLOCK_KEYS; ++j) score[j] = 0;
-  [[unroll]] for (uint group = 0; group < HEAD_GROUPS; ++group) {
-    const vec4 q = load_group(query, row * args.a.query_stride_row, group, HEAD_DIM, QUERY_TYPE, ALIGNED == 1);
-    [[unroll]] for (uint j = 0; j < BLOCK_KEYS; ++j) {
-      const uint index = min(keys[j], push.kv_len - 1);
-      const vec4 k = load_group(key, index * args.a.key_stride_row, group, HEAD_DIM, KEY_TYPE, ALIGNED == 1);
-      float s = fma(q.x, k.x, score[j]);
-      s = fma(q.y, k.y, s);
-      s = fma(q.z, k.z, s);
-      score[j] = fma(q.w, k.w, s);
+  [[unroll]] for (uint g = 0; g < kHeadGroups; ++g) {
+    vec4 q = load_group(kQueryType, kAligned, query, g, kHeadDim - 4u * g);
+    [[unroll]] for (uint j = 0; j < kBlockKeys; ++j) {
+      score[j] = dot_add(q, load_group(kKeyType, kAligned, key_row[j], g, kHeadDim - 4u * g), score[j]);
     }
   }
-  const uint lse_bits = Words(lse).v[row];
-  const float shift = uintBitsToFloat(lse_bits) * kLog2e;
-  [[unroll]] for (uint j = 0; j < BLOCK_KEYS; ++j) {
-    float s = score[j] * push.scale_log2;
-    bool takes_part = keys[j] < kv_end && lse_bits != kMinusInfinityBits;
-    if (keys[j] < kv_end) takes_part = mask_key(mask_row, keys[j], s) && takes_part;
-    if (takes_part && !(s <= kLowest)) weights[j] += exp2(s - shift) * factor;
+
+  uvec2 mask_row = uvec2(0u);
+  if (kMasked) {
+    mask_row = address_step(address_step(push.mask, args.mask_stride_batch, batch), args.mask_stride_head, head);
+    mask_row = address_row(mask_row, args.mask_stride_row, row, mask_shift(kMaskKind, kMaskType));
+  }
+  uvec2 logsumexp = address_step(push.logsumexp, args.logsumexp_stride_batch, batch);
+  uint bits = Words(address_step(logsumexp, args.logsumexp_stride_head, head)).v[row];
+  bool empty = bits == kMinusInfinityBits;
+  float top = empty ? 0.0 : uintBitsToFloat(bits) * kLog2E;
+  [[unroll]] for (uint j = 0; j < kBlockKeys; ++j) {
+    float added = kMasked ? load_mask(kMaskKind, kMaskType, mask_row, min(keys[j], kv_count - 1u)) : 0.0;
+    bool keep = !empty && keys[j] < kv_count && added > kExcluded;
+    total[j] += keep ? exp2(fma(score[j], push.scale_log2, added) - top) : 0.0;
   }
 }
 
 void main() {
-  const uint row = gl_GlobalInvocationID.x;
-  if (row >= push.q_len) return;
-  Args args = Args(push.args);
-  const uint heads = MEAN == 1 ? 1 : args.a.head_count;
-  const uint out_head = gl_WorkGroupID.z % heads;
-  const uint batch = gl_WorkGroupID.z / heads;
-  const uint first = gl_WorkGroupID.y * BLOCK_KEYS;
-  const bool all_heads = args.a.head_list == uvec2(0);
-  const bool all_keys = args.a.key_list == uvec2(0);
-
-  uint kv_end = push.kv_len;
-  if (KV_LENGTHS == 1) kv_end = uint(clamp(Ints(push.kv_lengths).v[batch], 0, int(push.kv_len)));
-  [[unroll]] for (uint j = 0; j < BLOCK_KEYS; ++j) {
-    const uint listed = min(first + j, args.a.key_count - 1);
-    keys[j] = all_keys ? listed : Words(args.a.key_list).v[listed];
-    weights[j] = 0;
+  WeightsArgs args = Arguments(push.args).a;
+  uint output_heads = kMean ? 1u : args.head_count;
+  uint row = gl_GlobalInvocationID.x, written_row = row;
+  row = min(row, push.q_len - 1u);  // rows past the end compute and do not write
+  uint first = gl_WorkGroupID.y * kBlockKeys;
+  uint output_head = gl_WorkGroupID.z % output_heads, batch = gl_WorkGroupID.z / output_heads;
+  uint kv_count = push.kv_len;
+  if (kKvLengths) kv_count = uint(clamp(int(Words(push.kv_lengths).v[batch]), 0, int(push.kv_len)));
+  [[unroll]] for (uint j = 0; j < kBlockKeys; ++j) {
+    keys[j] = listed(args.key_list, min(first + j, args.key_count - 1u));
+    total[j] = 0.0;
   }
-  const uint begin = MEAN == 1 ? 0 : out_head;
-  const uint end = MEAN == 1 ? args.a.head_count : out_head + 1;
-  const float factor = MEAN == 1 ? 1.0 / float(args.a.head_count) : 1.0;
-  for (uint i = begin; i < end; ++i)
-    add_head(args, all_heads ? i : Words(args.a.head_list).v[i], batch, row, kv_end, factor);
 
-  const uvec2 base = address_at(address_at(push.weights, batch, args.a.weights_stride_batch), out_head,
-                                args.a.weights_stride_head);
-  [[unroll]] for (uint j = 0; j < BLOCK_KEYS; ++j)
-    if (first + j < args.a.key_count) OutFloats(base).v[row * args.a.weights_stride_row + first + j] = weights[j];
+  if (kv_count > 0u) {
+    uint i = output_head, end = kMean ? args.head_count : output_head + 1u;
+    // Tested at the end: drivers that mask lanes run what follows a loop's exit once more, reads included.
+    do {
+      add_head(args, batch, listed(args.head_list, i), row, kv_count);
+    } while (++i < end);
+  }
+
+  uvec2 result = address_step(address_step(push.weights, args.weights_stride_batch, batch), args.weights_stride_head, output_head);
+  result = row_address(WEFT_TYPE_F32, result, args.weights_stride_row, row);
+  float share = kMean ? 1.0 / float(args.head_count) : 1.0;
+  if (written_row < push.q_len) {
+    [[unroll]] for (uint j = 0; j < kBlockKeys; ++j) {
+      if (first + j < args.key_count) OutFloats(result).v[first + j] = total[j] * share;
+    }
+  }
 }

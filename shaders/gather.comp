@@ -1,29 +1,38 @@
+// Gather: result[i] = table[indices[i]], zeros where the index is outside the table.
+// One invocation = four elements of a row. Needs no device feature (WEFT_NATIVE16: 16-bit storage).
+// Shared memory: 0 bytes. No barriers, no subgroup operations.
+// Grid: ceil(count x ceil(dim / 4) / local size) workgroups, folded into x and y as the host likes.
 #version 460
-// result[i] = table[indices[i]], zeros where the index lies outside the table. An invocation owns four elements.
-// Grid: blocks of LOCAL_SIZE groups of four elements, counted row by row and folded into x and y.
 #extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_buffer_reference : require
+#extension GL_EXT_buffer_reference_uvec2 : require
+#ifdef WEFT_NATIVE16
+#extension GL_EXT_shader_16bit_storage : require
+#endif
+
 #include "params.h"
-
-layout(local_size_x_id = WEFT_GATHER_LOCAL_SIZE) in;
-layout(constant_id = WEFT_GATHER_LOCAL_SIZE) const uint LOCAL_SIZE = 8;
-layout(constant_id = WEFT_GATHER_TABLE_TYPE) const uint TABLE_TYPE = 0;
-layout(constant_id = WEFT_GATHER_RESULT_TYPE) const uint RESULT_TYPE = 0;
-layout(constant_id = WEFT_GATHER_ALIGNED) const uint ALIGNED = 1;
-
 #include "lib/grid.glsl"
 #include "lib/memory.glsl"
 
-layout(push_constant) uniform Push { GatherPush push; };
+layout(local_size_x_id = WEFT_GATHER_LOCAL_SIZE) in;
+layout(constant_id = WEFT_GATHER_LOCAL_SIZE) const uint kLocalSize = 8;
+layout(constant_id = WEFT_GATHER_TABLE_TYPE) const uint kTableType = 0;
+layout(constant_id = WEFT_GATHER_RESULT_TYPE) const uint kResultType = 0;
+layout(constant_id = WEFT_GATHER_ALIGNED) const bool kAligned = true;
+
+layout(push_constant, std430) uniform Push { GatherPush push; };
 
 void main() {
-  const uint groups = (push.dim + 3) / 4;
-  const uint index = folded_index(LOCAL_SIZE);
-  const uint row = index / groups;
-  const uint group = index % groups;
-  if (row >= push.count) return;
-  const uint source = uint(Ints(push.indices).v[row]);  // a negative one is beyond every table
-  vec4 value = vec4(0);
-  if (source < push.table_rows)
-    value = load_group(push.table, source * push.table_stride_row, group, push.dim, TABLE_TYPE, ALIGNED == 1);
-  store_group(push.result, row * push.result_stride_row, group, value, push.dim, RESULT_TYPE, ALIGNED == 1);
+  uint groups = (push.dim + 3u) / 4u, index = folded_index(kLocalSize);
+  uint row = index / groups, g = index % groups, valid = push.dim - 4u * g;
+  if (row < push.count) {
+    uint source = Words(push.indices).v[row];  // a negative index is beyond every table
+    uvec2 result = row_address(kResultType, push.result, push.result_stride_row, row);
+    vec4 values = vec4(0.0);
+    if (source < push.table_rows) {
+      uvec2 table = row_address(kTableType, push.table, push.table_stride_row, source);
+      values = load_group(kTableType, kAligned, table, g, valid);
+    }
+    store_group(kResultType, kAligned, result, g, valid, values);
+  }
 }

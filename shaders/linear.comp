@@ -1,68 +1,109 @@
+// Linear: result[i][n] = activation(sum_k data[i][k] weight[n][k] + bias[n]), sums in fp32.
+// One invocation = kRows rows x kColumns output columns; weights are read at addresses that are the same for all
+// invocations of a workgroup. Needs no device feature (WEFT_NATIVE16: 16-bit storage).
+// Shared memory: 0 bytes. No barriers, no subgroup operations.
+// Grid: x = ceil(rows / (local size x kRows)), y = ceil(out_features / kColumns).
 #version 460
-// result = activation(data weight^T + bias). An invocation owns ROWS rows and COLUMNS output columns; weights
-// are read uniformly, so a subgroup fetches each once. No shared memory, no barriers, no subgroup operations.
-// Grid: x = blocks of LOCAL_SIZE * ROWS rows, y = blocks of COLUMNS output columns.
 #extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_buffer_reference : require
+#extension GL_EXT_buffer_reference_uvec2 : require
 #extension GL_EXT_control_flow_attributes : require
+#ifdef WEFT_NATIVE16
+#extension GL_EXT_shader_16bit_storage : require
+#endif
+
 #include "params.h"
-
-layout(local_size_x_id = WEFT_LINEAR_LOCAL_SIZE) in;
-layout(constant_id = WEFT_LINEAR_LOCAL_SIZE) const uint LOCAL_SIZE = 8;
-layout(constant_id = WEFT_LINEAR_ROWS) const uint ROWS = 1;
-layout(constant_id = WEFT_LINEAR_COLUMNS) const uint COLUMNS = 16;
-layout(constant_id = WEFT_LINEAR_DATA_TYPE) const uint DATA_TYPE = 0;
-layout(constant_id = WEFT_LINEAR_WEIGHT_TYPE) const uint WEIGHT_TYPE = 0;
-layout(constant_id = WEFT_LINEAR_RESULT_TYPE) const uint RESULT_TYPE = 0;
-layout(constant_id = WEFT_LINEAR_BIAS_TYPE) const uint BIAS_TYPE = 0;
-layout(constant_id = WEFT_LINEAR_HAS_BIAS) const uint HAS_BIAS = 0;
-layout(constant_id = WEFT_LINEAR_ACTIVATION) const uint ACTIVATION = 0;
-layout(constant_id = WEFT_LINEAR_ALIGNED) const uint ALIGNED = 1;
-
+#include "lib/dot.glsl"
 #include "lib/memory.glsl"
 #include "lib/activation.glsl"
 
-layout(push_constant) uniform Push { LinearPush push; };
+layout(local_size_x_id = WEFT_LINEAR_LOCAL_SIZE) in;
+layout(constant_id = WEFT_LINEAR_LOCAL_SIZE) const uint kLocalSize = 8;
+layout(constant_id = WEFT_LINEAR_ROWS) const uint kRows = 1;
+layout(constant_id = WEFT_LINEAR_COLUMNS) const uint kColumns = 16;
+layout(constant_id = WEFT_LINEAR_DATA_TYPE) const uint kDataType = 0;
+layout(constant_id = WEFT_LINEAR_WEIGHT_TYPE) const uint kWeightType = 0;
+layout(constant_id = WEFT_LINEAR_RESULT_TYPE) const uint kResultType = 0;
+layout(constant_id = WEFT_LINEAR_BIAS_TYPE) const uint kBiasType = 0;
+layout(constant_id = WEFT_LINEAR_HAS_BIAS) const bool kHasBias = false;
+layout(constant_id = WEFT_LINEAR_ACTIVATION) const uint kActivation = 0;
+layout(constant_id = WEFT_LINEAR_ALIGNED) const bool kAligned = true;
 
-void main() {
-  const uint first_row = gl_GlobalInvocationID.x * ROWS;
-  const uint first_column = gl_WorkGroupID.y * COLUMNS;
-  if (first_row >= push.rows) return;
+const uint kStepGroups = 4u;   // groups of four data elements in registers while the columns pass
+const uint kColumnsAbreast = 8u;  // columns summed at the same time
 
-  uint data_row[ROWS];
-  float sums[ROWS * COLUMNS];
-  [[unroll]] for (uint row = 0; row < ROWS; ++row)
-    data_row[row] = min(first_row + row, push.rows - 1) * push.data_stride_row;
-  uint weight_row[COLUMNS];
-  [[unroll]] for (uint j = 0; j < COLUMNS; ++j)
-    weight_row[j] = min(first_column + j, push.out_features - 1) * push.weight_stride_row;
-  [[unroll]] for (uint i = 0; i < ROWS * COLUMNS; ++i) sums[i] = 0;
+layout(push_constant, std430) uniform Push { LinearPush push; };
 
-  const uint groups = (push.in_features + 3) / 4;
-  for (uint group = 0; group < groups; ++group) {
-    vec4 x[ROWS];
-    [[unroll]] for (uint row = 0; row < ROWS; ++row)
-      x[row] = load_group(push.data, data_row[row], group, push.in_features, DATA_TYPE, ALIGNED == 1);
-    [[unroll]] for (uint j = 0; j < COLUMNS; ++j) {
-      const vec4 w = load_group(push.weight, weight_row[j], group, push.in_features, WEIGHT_TYPE, ALIGNED == 1);
-      [[unroll]] for (uint row = 0; row < ROWS; ++row) {
-        float s = sums[row * COLUMNS + j];
-        s = fma(x[row].x, w.x, s);
-        s = fma(x[row].y, w.y, s);
-        s = fma(x[row].z, w.z, s);
-        sums[row * COLUMNS + j] = fma(x[row].w, w.w, s);
+uvec2 data_row[kRows];
+uvec2 weight_row[kColumns];
+float sum[kRows * kColumns];
+
+// Adds groups first to first + count - 1 of the inner dimension; of the last group "valid" elements exist.
+void accumulate(uint first, const uint count, uint valid) {
+  vec4 x[kRows * kStepGroups];
+  [[unroll]] for (uint r = 0; r < kRows; ++r) {
+    [[unroll]] for (uint g = 0; g < count; ++g) x[r * kStepGroups + g] = load_group(kDataType, kAligned, data_row[r], first + g, valid);
+  }
+  [[unroll]] for (uint c = 0; c < kColumns; c += kColumnsAbreast) {
+    [[unroll]] for (uint g = 0; g < count; ++g) {
+      [[unroll]] for (uint j = c; j < min(c + kColumnsAbreast, kColumns); ++j) {
+        vec4 w = load_group(kWeightType, kAligned, weight_row[j], first + g, valid);
+        [[unroll]] for (uint r = 0; r < kRows; ++r) sum[r * kColumns + j] = dot_add(x[r * kStepGroups + g], w, sum[r * kColumns + j]);
       }
     }
   }
+}
 
-  [[unroll]] for (uint row = 0; row < ROWS; ++row) {
-    if (first_row + row >= push.rows) break;
-    const uint result_row = (first_row + row) * push.result_stride_row;
-    [[unroll]] for (uint j = 0; j < COLUMNS; ++j) {
-      const uint column = first_column + j;
-      if (column < push.out_features) {
-        const float bias = HAS_BIAS == 1 ? load(push.bias, column, BIAS_TYPE) : 0.0;
-        store(push.result, result_row + column, activate(sums[row * COLUMNS + j] + bias, ACTIVATION), RESULT_TYPE);
-      }
+// whole_groups: the columns are all there and fall into aligned groups of four.
+void write_row(uint r, uint row, uint column0, bool whole_groups) {
+  uvec2 result = row_address(kResultType, push.result, push.result_stride_row, row);
+  if (whole_groups) {
+    [[unroll]] for (uint j = 0; j < kColumns; j += 4u) {
+      uint i = r * kColumns + j;
+      store_group(kResultType, true, result, (column0 + j) / 4u, 4u, vec4(sum[i], sum[i + 1u], sum[i + 2u], sum[i + 3u]));
     }
+  } else {
+    [[unroll]] for (uint j = 0; j < kColumns; ++j) {
+      if (column0 + j < push.out_features) store_element(kResultType, result, column0 + j, sum[r * kColumns + j]);
+    }
+  }
+}
+
+void main() {
+  uint row0 = gl_GlobalInvocationID.x * kRows;
+  uint column0 = gl_WorkGroupID.y * kColumns;
+  [[unroll]] for (uint r = 0; r < kRows; ++r) {
+    data_row[r] = row_address(kDataType, push.data, push.data_stride_row, min(row0 + r, push.rows - 1u));
+  }
+  [[unroll]] for (uint j = 0; j < kColumns; ++j) {
+    weight_row[j] = row_address(kWeightType, push.weight, push.weight_stride_row, min(column0 + j, push.out_features - 1u));
+  }
+  [[unroll]] for (uint i = 0; i < kRows * kColumns; ++i) sum[i] = 0.0;
+
+  // Tested at the end: drivers that mask lanes run what follows a loop's exit once more, reads included.
+  uint full = push.in_features / 4u, left = push.in_features % 4u, g = 0;
+  if (full >= kStepGroups) {
+    do {
+      accumulate(g, kStepGroups, 4u);
+      g += kStepGroups;
+    } while (g + kStepGroups <= full);
+  }
+  if (g < full) {
+    do {
+      accumulate(g, 1u, 4u);
+    } while (++g < full);
+  }
+  if (!kAligned && left != 0u) accumulate(full, 1u, left);
+
+  [[unroll]] for (uint j = 0; j < kColumns; ++j) {
+    float bias = kHasBias ? load_element(kBiasType, push.bias, min(column0 + j, push.out_features - 1u)) : 0.0;
+    [[unroll]] for (uint r = 0; r < kRows; ++r) {
+      sum[r * kColumns + j] = activate(kActivation, sum[r * kColumns + j] + bias);
+    }
+  }
+  uint group_bytes = 4u << type_shift(kResultType);
+  bool whole_groups = column0 + kColumns <= push.out_features && push.result.x % group_bytes == 0u && push.result_stride_row % 4u == 0u;
+  [[unroll]] for (uint r = 0; r < kRows; ++r) {
+    if (row0 + r < push.rows) write_row(r, row0 + r, column0, whole_groups);
   }
 }

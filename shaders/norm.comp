@@ -1,50 +1,65 @@
+// Norm over the last dimension, in fp32:
+//   layer: result = (x - mean) / sqrt(variance + epsilon) weight + bias, the variance in a second pass over the row,
+//          so that a large mean does not cancel it
+//   rms:   result = x / sqrt(mean of x^2 + epsilon) weight + bias
+// One invocation = one row. Needs no device feature (WEFT_NATIVE16: 16-bit storage).
+// Shared memory: 0 bytes. No barriers, no subgroup operations.
+// Grid: ceil(rows / local size) workgroups, folded into x and y as the host likes.
 #version 460
-// Layer norm: result = (x - mean) / sqrt(variance + epsilon) * weight + bias; RMS norm without the mean.
-// The variance takes a second pass over the row, so that a large mean does not cancel it.
-// An invocation owns a row. Grid: blocks of LOCAL_SIZE rows, folded into x and y.
 #extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_buffer_reference : require
+#extension GL_EXT_buffer_reference_uvec2 : require
+#ifdef WEFT_NATIVE16
+#extension GL_EXT_shader_16bit_storage : require
+#endif
+
 #include "params.h"
-
-layout(local_size_x_id = WEFT_NORM_LOCAL_SIZE) in;
-layout(constant_id = WEFT_NORM_LOCAL_SIZE) const uint LOCAL_SIZE = 8;
-layout(constant_id = WEFT_NORM_KIND) const uint KIND = 0;
-layout(constant_id = WEFT_NORM_DATA_TYPE) const uint DATA_TYPE = 0;
-layout(constant_id = WEFT_NORM_PARAMETER_TYPE) const uint PARAMETER_TYPE = 0;
-layout(constant_id = WEFT_NORM_RESULT_TYPE) const uint RESULT_TYPE = 0;
-layout(constant_id = WEFT_NORM_HAS_WEIGHT) const uint HAS_WEIGHT = 0;
-layout(constant_id = WEFT_NORM_HAS_BIAS) const uint HAS_BIAS = 0;
-layout(constant_id = WEFT_NORM_ALIGNED) const uint ALIGNED = 1;
-
 #include "lib/grid.glsl"
 #include "lib/memory.glsl"
 
-layout(push_constant) uniform Push { NormPush push; };
+layout(local_size_x_id = WEFT_NORM_LOCAL_SIZE) in;
+layout(constant_id = WEFT_NORM_LOCAL_SIZE) const uint kLocalSize = 8;
+layout(constant_id = WEFT_NORM_KIND) const uint kKind = 0;
+layout(constant_id = WEFT_NORM_DATA_TYPE) const uint kDataType = 0;
+layout(constant_id = WEFT_NORM_PARAMETER_TYPE) const uint kParameterType = 0;
+layout(constant_id = WEFT_NORM_RESULT_TYPE) const uint kResultType = 0;
+layout(constant_id = WEFT_NORM_HAS_WEIGHT) const bool kHasWeight = false;
+layout(constant_id = WEFT_NORM_HAS_BIAS) const bool kHasBias = false;
+layout(constant_id = WEFT_NORM_ALIGNED) const bool kAligned = true;
 
-vec4 group_of(uvec2 address, uint row, uint group, uint type) {
-  return load_group(address, row, group, push.dim, type, ALIGNED == 1);
-}
+layout(push_constant, std430) uniform Push { NormPush push; };
+
+vec4 group_of(uint type, uvec2 row, uint g) { return load_group(type, kAligned, row, g, push.dim - 4u * g); }
 
 void main() {
-  const uint row = folded_index(LOCAL_SIZE);
-  if (row >= push.rows) return;
-  const uint data_row = row * push.data_stride_row;
-  const uint groups = (push.dim + 3) / 4;
-  float mean = 0;
-  if (KIND == WEFT_NORM_LAYER) {
-    for (uint group = 0; group < groups; ++group) mean += dot(group_of(push.data, data_row, group, DATA_TYPE), vec4(1));
-    mean /= float(push.dim);
+  uint row = folded_index(kLocalSize);
+  uint groups = (push.dim + 3u) / 4u, last = groups - 1u;
+  uvec2 data = row_address(kDataType, push.data, push.data_stride_row, min(row, push.rows - 1u));
+  uvec2 result = row_address(kResultType, push.result, push.result_stride_row, min(row, push.rows - 1u));
+  vec4 inside_last = vec4(lessThan(uvec4(0u, 1u, 2u, 3u), uvec4(push.dim - 4u * last)));
+
+  // Tested at the end: drivers that mask lanes run what follows a loop's exit once more, reads included.
+  uint g = 0;
+  float mean = 0.0;
+  if (kKind == WEFT_NORM_LAYER) {
+    vec4 sums = vec4(0.0);
+    do {
+      sums += group_of(kDataType, data, g);
+    } while (++g < groups);
+    mean = (sums.x + sums.y + sums.z + sums.w) / float(push.dim);
+    g = 0;
   }
-  float square = 0;
-  for (uint group = 0; group < groups; ++group) {
-    const vec4 inside = vec4(lessThan(uvec4(0, 1, 2, 3) + 4 * group, uvec4(push.dim)));
-    const vec4 x = (group_of(push.data, data_row, group, DATA_TYPE) - mean) * inside;
-    square += dot(x, x);
-  }
-  const float factor = 1.0 / sqrt(square / float(push.dim) + push.epsilon);
-  for (uint group = 0; group < groups; ++group) {
-    vec4 x = (group_of(push.data, data_row, group, DATA_TYPE) - mean) * factor;
-    if (HAS_WEIGHT == 1) x *= group_of(push.weight, 0, group, PARAMETER_TYPE);
-    if (HAS_BIAS == 1) x += group_of(push.bias, 0, group, PARAMETER_TYPE);
-    store_group(push.result, row * push.result_stride_row, group, x, push.dim, RESULT_TYPE, ALIGNED == 1);
-  }
+  vec4 squares = vec4(0.0);
+  do {
+    vec4 x = (group_of(kDataType, data, g) - mean) * (g == last ? inside_last : vec4(1.0));
+    squares += x * x;
+  } while (++g < groups);
+  float factor = 1.0 / sqrt((squares.x + squares.y + squares.z + squares.w) / float(push.dim) + push.epsilon);
+  g = 0;
+  do {
+    vec4 x = (group_of(kDataType, data, g) - mean) * factor;
+    if (kHasWeight) x *= group_of(kParameterType, push.weight, g);
+    if (kHasBias) x += group_of(kParameterType, push.bias, g);
+    if (row < push.rows) store_group(kResultType, kAligned, result, g, push.dim - 4u * g, x);
+  } while (++g < groups);
 }

@@ -77,6 +77,9 @@ Result<MaskKind> check_mask(const Rules& rules, const Operand& mask, const Opera
   WEFT_TRY(rules.match(mask, 3, key, 2));
   WEFT_TRY(rules.slice_range(mask, mask.tensor.shape[2],
                              static_cast<int64_t>(checks::stride_elements(mask.tensor, 2))));
+  if (checks::stride_bytes(mask.tensor, 2) > UINT32_MAX)  // kernels count these in 32 bits
+    return rules.broken(text(mask.name, ".strides[2] is ", mask.tensor.strides[2],
+                             "; its rows must be at most ", UINT32_MAX, " bytes apart"));
   return mask.tensor.dtype == DType::u8 ? MaskKind::boolean : MaskKind::bias;
 }
 

@@ -1,5 +1,6 @@
 #include "base/checks.hpp"
 
+#include "base/overflow.hpp"
 #include "base/text.hpp"
 
 namespace weft::checks {
@@ -11,7 +12,7 @@ bool is_floating(DType dtype) {
 
 uint64_t end_bytes(const Tensor& tensor) {
   uint64_t end = 0;
-  return __builtin_add_overflow(tensor.offset_bytes, tensor.extent_bytes(), &end) ? UINT64_MAX
+  return base::add_overflows(tensor.offset_bytes, tensor.extent_bytes(), &end) ? UINT64_MAX
                                                                                   : end;
 }
 
@@ -87,7 +88,7 @@ Result<void> Rules::slice_range(const Operand& operand, int64_t rows, int64_t ro
   const int64_t dim = operand.tensor.shape.back();
   if (rows <= 0 || dim <= 0) return {};
   int64_t span = 0;
-  if (__builtin_mul_overflow(rows - 1, row_stride, &span) || span > kMaxCount - dim)
+  if (base::multiply_overflows(rows - 1, row_stride, &span) || span > kMaxCount - dim)
     return broken(text(operand.name, " has ", rows, " rows with stride ", row_stride,
                        "; rows of one slice must span at most ", kMaxCount, " elements"));
   return {};
@@ -114,8 +115,8 @@ Result<void> Rules::distinct(const Operand& operand) const {
     if (axes[i].stride <= reach)
       return broken(text(name, ".strides ", tensor.strides, " let elements of ", name, ".shape ",
                          tensor.shape, " share memory; an output must not"));
-    if (__builtin_mul_overflow(axes[i].size - 1, axes[i].stride, &step) ||
-        __builtin_add_overflow(reach, step, &reach))
+    if (base::multiply_overflows(axes[i].size - 1, axes[i].stride, &step) ||
+        base::add_overflows(reach, step, &reach))
       return broken(text(name, ".strides ", tensor.strides, " with ", name, ".shape ", tensor.shape,
                          " reach beyond any buffer"));
   }

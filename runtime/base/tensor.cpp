@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/overflow.hpp"
 #include "base/text.hpp"
 
 namespace weft {
@@ -82,7 +83,7 @@ int64_t Tensor::elements() const noexcept {
   for (size_t i = 0; i < rank(); ++i)
     if (shape[i] <= 0) return 0;
   for (size_t i = 0; i < rank(); ++i)
-    if (__builtin_mul_overflow(count, shape[i], &count)) return INT64_MAX;
+    if (base::multiply_overflows(count, shape[i], &count)) return INT64_MAX;
   return count;
 }
 
@@ -93,14 +94,14 @@ uint64_t Tensor::extent_bytes() const noexcept {
     if (shape[i] == 1) continue;
     uint64_t step = 0;
     // A negative stride becomes so large that no buffer holds it.
-    if (__builtin_mul_overflow(static_cast<uint64_t>(shape[i] - 1),
+    if (base::multiply_overflows(static_cast<uint64_t>(shape[i] - 1),
                                static_cast<uint64_t>(strides[i]), &step) ||
-        __builtin_add_overflow(last, step, &last))
+        base::add_overflows(last, step, &last))
       return UINT64_MAX;
   }
   uint64_t extent = 0;
   if (last == UINT64_MAX ||
-      __builtin_mul_overflow(last + 1, uint64_t{weft::size_bytes(dtype)}, &extent))
+      base::multiply_overflows(last + 1, uint64_t{weft::size_bytes(dtype)}, &extent))
     return UINT64_MAX;
   return extent;
 }

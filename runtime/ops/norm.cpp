@@ -41,7 +41,8 @@ Result<void> norm(Recorder& recorder, const NormCall& call, const char* name, ui
                               {"output", call.output}}));
   if (call.output.elements() == 0) return {};
   const decide::SimpleChoice choice = decide::choose_simple(decide::Simple::norm, device.traits());
-  const auto groups = ops::folded_grid(device.traits(), checks::ceil_div(uint64_t{shape.output.count}, choice.local_size));
+  const auto groups = ops::folded_grid(
+      device.traits(), checks::ceil_div(uint64_t{shape.output.count}, choice.local_size));
   WEFT_TRY(rules.grid(device.traits(), groups, {"blocks of rows", "blocks of rows", ""}));
   WEFT_ASSIGN(const vulkan::Pipeline* pipeline,
               vulkan::pipeline(*device.state(), choice.shader,

@@ -4,6 +4,7 @@
 #include <initializer_list>
 #include <optional>
 
+#include "base/overflow.hpp"
 #include "base/text.hpp"
 
 namespace weft::ops {
@@ -22,7 +23,7 @@ std::optional<std::pair<int64_t, int64_t>> fold_leading(const Tensor& tensor) {
       stride = tensor.strides[i];
     else if (tensor.strides[i] != count * stride)
       return std::nullopt;
-    if (__builtin_mul_overflow(count, tensor.shape[i], &count)) return std::nullopt;
+    if (base::multiply_overflows(count, tensor.shape[i], &count)) return std::nullopt;
   }
   return std::pair{count, stride};
 }
@@ -85,7 +86,7 @@ Result<Rows> fold(const Rules& rules, const Operand& operand) {
   if (tensor.elements() == 0) {  // strides lead nowhere, but a row count is still asked for
     int64_t count = 1;
     for (size_t i = 0; i + 1 < tensor.rank(); ++i)
-      if (__builtin_mul_overflow(count, tensor.shape[i], &count)) count = INT64_MAX;
+      if (base::multiply_overflows(count, tensor.shape[i], &count)) count = INT64_MAX;
     if (count > checks::kMaxCount)
       return rules.broken(
           text(name, ".shape is ", tensor.shape, "; at most ", checks::kMaxCount, " rows fit"));

@@ -1,16 +1,24 @@
-// Which keys take part, for the kernels of attention. The including kernel defines MASK_KIND and MASK_TYPE.
+// What a mask says of one key: a number to add to the scaled score in the log2 domain, or "takes no part".
+// Only finite numbers are computed with, so devices that do not keep infinities agree.
+#ifndef WEFT_MASK_GLSL
+#define WEFT_MASK_GLSL
 
-// Adds a bias to `score` (base-2 logarithm units) and tells whether the key takes part.
-bool mask_key(uvec2 mask_row, uint key, inout float score) {
-  if (MASK_KIND == WEFT_MASK_BOOLEAN) return load_flag(mask_row, key);
-  if (MASK_KIND == WEFT_MASK_BIAS) {
-    const float bias = load(mask_row, key, MASK_TYPE);
-    score += bias * kLog2e;
-    return floatBitsToUint(bias) != kMinusInfinityBits;
-  }
-  return true;
+#include "lib/memory.glsl"
+
+const float kLog2E = 1.44269504088896341;
+const float kLn2 = 0.693147180559945309;
+const uint kMinusInfinityBits = 0xff800000u;
+const float kExcluded = -3.0e38;    // below every score: the start of a row maximum, and a masked key
+const float kLowestBias = -2.0e38;  // a finite bias stays above kExcluded
+
+// log2 of the bytes of one mask entry
+uint mask_shift(uint kind, uint type) { return kind == WEFT_MASK_BIAS ? type_shift(type) : 0u; }
+
+// 0 or a bias for a key that takes part, kExcluded for one that does not
+float load_mask(uint kind, uint type, uvec2 row, uint key) {
+  if (kind == WEFT_MASK_BOOLEAN) return load_byte(row, key) != 0u ? 0.0 : kExcluded;
+  float bias = load_element(type, row, key);
+  return floatBitsToUint(bias) == kMinusInfinityBits ? kExcluded : max(bias * kLog2E, kLowestBias);
 }
 
-uint mask_element_bytes() {
-  return MASK_KIND == WEFT_MASK_BOOLEAN ? 1u : MASK_TYPE == WEFT_TYPE_F32 ? 4u : 2u;
-}
+#endif

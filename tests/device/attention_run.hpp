@@ -9,10 +9,6 @@
 namespace weft::test {
 
 
-// Uploads the inputs of a problem and poisons its outputs.
-Result<AttentionCall> make_call(const Device& device, const cases::AttentionCase& problem,
-                                const cases::AttentionProblem& data);
-
 // Runs a case twice by the row that the device forces, or chooses. "" if all is well, else what is wrong.
 // An Error is the library's own.
 Result<std::string> run_attention(const Device& device, const cases::AttentionCase& problem,

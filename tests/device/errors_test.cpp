@@ -335,7 +335,7 @@ std::vector<WrongCall> wrong_plans() {
          return plan(device({.kernel = "attention_lane_cpu_1", .without_16bit = true}), {.head_dim = 8});
        },
        Code::unsupported},
-      {"a call that isn't what was planned", {"attention: ", "head_dim", "16", "8"},
+      {"a call that isn't what was planned", {"attention: ", "query.shape[3]", "16", "8"},
        [](C& c) -> Result<void> {
          WEFT_ASSIGN(const Attention planned, Attention::plan(device(), {.head_dim = 16, .value_dim = 4}));
          return planned.record(c.recorder, c.attention);

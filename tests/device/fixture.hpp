@@ -1,5 +1,5 @@
-// What device tests share: devices opened once with the validation layer, tensors between host and device,
-// and the command line's choice of one case or one kernel row.
+// What device tests share: devices opened once with the validation layer, repeated runs, and the command
+// line's choice of one case or one kernel row.
 #pragma once
 
 #include <catch2/catch_test_macros.hpp>
@@ -8,8 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "reference/placement.hpp"
-#include "reference/problem.hpp"
+#include "reference/calls.hpp"
 #include "weft/weft.hpp"
 
 namespace weft::test {
@@ -46,17 +45,6 @@ const Device& device(const DeviceKind& kind = {});
 // Messages of the validation layer on all of these devices, printed as they came.
 uint64_t validation_messages();
 void close_devices();
-
-// A tensor over a buffer of its own that holds these bytes.
-Result<Tensor> upload(const Device& device, const std::vector<std::byte>& bytes,
-                      const cases::Placement& placement);
-Result<Tensor> upload(const Device& device, const reference::Array& values, const cases::Placement& placement);
-Result<Tensor> upload(const Device& device, const cases::Operand& operand);
-// An output: every byte, elements too, holds the guard pattern.
-Result<Tensor> poisoned(const Device& device, const cases::Placement& placement);
-Result<void> poison_again(const Device& device, const Tensor& tensor);
-// All bytes of a tensor's buffer.
-Result<std::vector<std::byte>> buffer_bytes(const Device& device, const Tensor& tensor);
 
 // Outputs of two runs of a program, each started with poisoned outputs.
 struct TwoRuns {

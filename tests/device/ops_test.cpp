@@ -41,56 +41,17 @@ Expected expect(const cases::GatherProblem& p, const cases::GatherCase&) {
   return {reference::gather(p.table.values, p.indices), 0.0};
 }
 
-// An operand that a case may leave out.
-Result<Tensor> upload_if(bool given, const Device& device, const cases::Operand& operand) {
-  if (!given) return Tensor{};
-  return upload(device, operand);
+Result<void> record(Recorder& recorder, const LinearCall& call, const cases::LinearCase&) {
+  return linear(recorder, call);
 }
-
-// Each records its operation and gives the output.
-Result<Tensor> record(Recorder& recorder, const cases::LinearProblem& p, const cases::LinearCase& c) {
-  const Device& device = recorder.device();
-  LinearCall call{.activation = c.activation};
-  WEFT_ASSIGN(call.input, upload(device, p.input));
-  WEFT_ASSIGN(call.weight, upload(device, p.weight));
-  WEFT_ASSIGN(call.bias, upload_if(c.bias, device, p.bias));
-  WEFT_ASSIGN(call.output, poisoned(device, p.output));
-  WEFT_TRY(linear(recorder, call));
-  return call.output;
+Result<void> record(Recorder& recorder, const NormCall& call, const cases::NormCase& c) {
+  return c.norm == cases::Norm::layer ? layer_norm(recorder, call) : rms_norm(recorder, call);
 }
-
-Result<Tensor> record(Recorder& recorder, const cases::NormProblem& p, const cases::NormCase& c) {
-  const Device& device = recorder.device();
-  NormCall call{.epsilon = c.epsilon};
-  WEFT_ASSIGN(call.input, upload(device, p.input));
-  WEFT_ASSIGN(call.weight, upload_if(!c.no_weight, device, p.weight));
-  WEFT_ASSIGN(call.bias, upload_if(c.bias, device, p.bias));
-  WEFT_ASSIGN(call.output, c.in_place ? Result<Tensor>(call.input) : poisoned(device, p.output));
-  WEFT_TRY(c.norm == cases::Norm::layer ? layer_norm(recorder, call) : rms_norm(recorder, call));
-  return call.output;
+Result<void> record(Recorder& recorder, const AddCall& call, const cases::AddCase&) {
+  return add(recorder, call);
 }
-
-Result<Tensor> record(Recorder& recorder, const cases::AddProblem& p, const cases::AddCase& c) {
-  const Device& device = recorder.device();
-  AddCall call;
-  WEFT_ASSIGN(call.left, upload(device, p.left));
-  WEFT_ASSIGN(call.right, upload(device, p.right));
-  WEFT_ASSIGN(call.output, c.in_place ? Result<Tensor>(call.left) : poisoned(device, p.output));
-  WEFT_TRY(add(recorder, call));
-  return call.output;
-}
-
-Result<Tensor> record(Recorder& recorder, const cases::GatherProblem& p, const cases::GatherCase& c) {
-  const Device& device = recorder.device();
-  GatherCall call;
-  WEFT_ASSIGN(call.table, upload(device, p.table));
-  reference::Array indices(1, 1, 1, c.count);
-  indices.values.assign(p.indices.begin(), p.indices.end());
-  WEFT_ASSIGN(call.indices,
-              upload(device, indices, cases::place(DType::i32, {c.count}, cases::Layout::bhld)));
-  WEFT_ASSIGN(call.output, poisoned(device, p.output));
-  WEFT_TRY(gather(recorder, call));
-  return call.output;
+Result<void> record(Recorder& recorder, const GatherCall& call, const cases::GatherCase&) {
+  return gather(recorder, call);
 }
 
 // In place, a second run starts from the first one's result.
@@ -101,15 +62,16 @@ bool runs_in_place(const auto&) { return false; }
 template <class OpCase, class Problem>
 Result<std::string> run(const Device& device, const OpCase& c, const Problem& p, const Expected& expected) {
   Recorder recorder(device);
-  WEFT_ASSIGN(const Tensor output, record(recorder, p, c));
+  WEFT_ASSIGN(const auto call, cases::make_call(device, c, p));
+  WEFT_TRY(record(recorder, call, c));
   const Allowed allowed = allowed_terms(expected.result, expected.units);
   if (runs_in_place(c)) {
     WEFT_ASSIGN(const Ticket ticket, recorder.submit());
     WEFT_TRY(ticket.wait());
-    WEFT_ASSIGN(const auto bytes, buffer_bytes(device, output));
+    WEFT_ASSIGN(const auto bytes, cases::buffer_bytes(device, call.output));
     return compare("output", bytes, p.output, expected.result.output, allowed);
   }
-  WEFT_ASSIGN(const TwoRuns runs, run_twice(device, recorder, {output}));
+  WEFT_ASSIGN(const TwoRuns runs, run_twice(device, recorder, {call.output}));
   std::string problem = compare("output", runs.first[0], p.output, expected.result.output, allowed);
   if (!runs.same) problem += "the second run gave other bits. ";
   return problem;

@@ -1,6 +1,6 @@
 // The runtime on a real device: memory, copies, recorder, programs, tickets, pipeline cache.
-#include <catch2/catch_session.hpp>
 #include <catch2/catch_test_macros.hpp>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <numeric>

@@ -62,8 +62,8 @@ std::string check_zeros(const Problem& p, const std::vector<std::byte>& bytes) {
 }
 
 Result<std::string> run_weights(const Device& device, const Problem& p) {
-  WEFT_ASSIGN(const AttentionCall attention, make_call(device, p.problem.attention, p.data));
-  WEFT_ASSIGN(const Tensor weights, poisoned(device, p.placement));
+  WEFT_ASSIGN(const AttentionCall attention, cases::make_call(device, p.problem.attention, p.data));
+  WEFT_ASSIGN(const Tensor weights, cases::poisoned(device, p.placement));
   Recorder recorder(device);
   WEFT_TRY(weft::attention(recorder, attention));
   WEFT_TRY(attention_weights(recorder, {.query = attention.query,

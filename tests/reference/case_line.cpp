@@ -89,6 +89,7 @@ class Reader {
     number(name, out, fallback);
     if (out < 0) complain(std::string(name) + " is " + std::to_string(out) + "; it must be 0 or more");
   }
+  void usual_size(std::string_view name, int64_t& out, int64_t fallback) { size(name, out, fallback); }
   template <class Number>
   void number(std::string_view name, Number& out, Number fallback) {
     out = fallback;
@@ -186,6 +187,8 @@ class Writer {
   void size(std::string_view name, const int64_t& value, int64_t fallback) {
     if (value != fallback) add(short_form(name, std::to_string(value)));
   }
+  // Written even where it could be left out: people look for it.
+  void usual_size(std::string_view name, const int64_t& value, int64_t) { size(name, value); }
   template <class Number>
   void number(std::string_view name, const Number& value, Number fallback) {
     if (value == fallback) return;
@@ -224,8 +227,8 @@ class Writer {
 // The words of each kind of case, once for reading and writing.
 template <class Visitor>
 void visit_words(Visitor& words, AttentionCase& c) {
-  words.size("b", c.batch, 1);
-  words.size("h", c.heads, 1);
+  words.usual_size("b", c.batch, 1);
+  words.usual_size("h", c.heads, 1);
   words.size("kv", c.kv_heads, c.heads);
   words.size("q", c.q_len);
   words.size("k", c.kv_len);
@@ -305,8 +308,8 @@ template <class Visitor>
 void visit_words(Visitor& words, AddCase& c) {
   words.size("m", c.rows);
   words.size("d", c.dim);
-  words.size("right_rows", c.right_rows, c.rows);
   words.base_type(c.left);
+  words.size("right_rows", c.right_rows, c.rows);
   words.choice("right", c.right, kTypes, DType(c.left));
   words.choice("out", c.output, kTypes, DType(c.left));
   words.flag("in_place", c.in_place);

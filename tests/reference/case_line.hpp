@@ -152,7 +152,7 @@ using Case = std::variant<AttentionCase, WeightsCase, LinearCase, NormCase, AddC
 
 // Errors: invalid_argument, naming the line and the word.
 Result<Case> parse(std::string_view line);
-// The shortest line that parses to the same case.
+// A line that parses to the same case, without what it need not say.
 std::string print(const Case& problem);
 // All cases of a text, without comments and empty lines. Errors name the number of the line.
 Result<std::vector<Case>> parse_all(std::string_view text);

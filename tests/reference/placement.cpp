@@ -100,12 +100,6 @@ Placement place(DType dtype, const Dims& shape, Layout layout) {
   return placement;
 }
 
-Placement repeat_items(Placement placement, int64_t count) {
-  placement.shape[0] = count;
-  placement.strides[0] = 0;
-  return placement;
-}
-
 std::vector<std::byte> encode(const reference::Array& array, const Placement& placement) {
   std::vector<std::byte> bytes(placement.buffer_bytes, kGuardByte);
   for_each_element(placement, [&](size_t index, uint64_t at) {

@@ -27,8 +27,6 @@ struct Placement {
 
 // A tensor of up to four axes; lower ranks have no outer axes.
 Placement place(DType dtype, const Dims& shape, Layout layout);
-// The same with a stride of 0 along the first axis of `count` items.
-Placement repeat_items(Placement placement, int64_t count);
 
 // The bytes of a buffer that holds the array (values rounded to the type); guard bytes elsewhere.
 std::vector<std::byte> encode(const reference::Array& array, const Placement& placement);

@@ -154,7 +154,6 @@ AttentionProblem make_problem(const AttentionCase& c) {
     const Layout layout = c.layout == Layout::blhd ? Layout::bhld : c.layout;
     problem.mask = place(mask_dtype(c.mask), dims(inputs.mask), layout);
   }
-  problem.kv_lengths = place(DType::i32, {c.batch}, Layout::bhld);
   problem.output = place(c.output, {c.batch, c.heads, c.q_len, c.value_dim}, c.layout);
   problem.logsumexp = place(DType::f32, {c.batch, c.heads, c.q_len}, c.layout == Layout::blhd ? Layout::bhld : c.layout);
   return problem;

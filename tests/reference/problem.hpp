@@ -34,7 +34,7 @@ struct Operand {
 
 struct AttentionProblem {
   reference::AttentionInputs inputs;  // key and value hold one item where the case broadcasts them
-  Placement query, key, value, mask, kv_lengths, output, logsumexp;
+  Placement query, key, value, mask, output, logsumexp;
 };
 
 struct LinearProblem {

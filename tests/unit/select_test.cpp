@@ -21,19 +21,15 @@ using weft::text;
 namespace {
 
 // Rows of the test's own, so that tuning the real ones changes no expectation here.
-//                                   name, shader, needs, where, head, value, sum, q_len, local,
-//                                   rows, block, chunk, hold
+constexpr Shader kNative = Shader::attention_lane_native16;
+constexpr uint32_t k16 = kNeed16bitStorage;
 constexpr AttentionRow kRows[] = {
-    {"cpu_2", Shader::attention_lane_native16, kNeed16bitStorage, Where::cpu, 128, 128, 256, 128, 8,
-     2, 4, 0, true},
-    {"cpu_1", Shader::attention_lane_native16, kNeed16bitStorage, Where::cpu, 256, 256, 512, 0, 8,
-     1, 8, 0, true},
-    {"gpu", Shader::attention_lane_native16, kNeed16bitStorage, Where::gpu, 64, 96, 128, 0, 64, 1,
-     4, 0, true},
-    {"wide", Shader::attention_lane_native16, kNeed16bitStorage, Where::any, 256, 256, 512, 0, 256,
-     1, 4, 32, false},
-    {"floor", Shader::attention_lane, kNeedNothing, Where::any, 256, 256, 512, 0, 64, 1, 4, 32,
-     false},
+    // name, shader, needs, where, head, value, sum, q_len, local, rows, block, chunk, hold
+    {"cpu_2", kNative, k16, Where::cpu, 128, 128, 256, 128, 8, 2, 4, 0, true},
+    {"cpu_1", kNative, k16, Where::cpu, 256, 256, 512, 0, 8, 1, 8, 0, true},
+    {"gpu", kNative, k16, Where::gpu, 64, 96, 128, 0, 64, 1, 4, 0, true},
+    {"wide", kNative, k16, Where::any, 256, 256, 512, 0, 256, 1, 4, 32, false},
+    {"floor", Shader::attention_lane, 0, Where::any, 256, 256, 512, 0, 64, 1, 4, 32, false},
 };
 
 constexpr LinearRow kLinear[] = {

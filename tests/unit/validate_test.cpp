@@ -202,6 +202,19 @@ TEST_CASE("rows of one slice span at most 31 bits of elements") {
   CHECK(message(describe(call)) == "no error");
 }
 
+TEST_CASE("rows of a mask lie at most 32 bits of bytes apart") {
+  AttentionCall call = valid_call();
+  call.mask = fake_tensor(DType::f32, {1, 1, 16, 77});
+  call.query.shape[2] = call.output.shape[2] = call.mask.shape[2] = 2;
+  call.mask.buffer = fake_buffer(UINT64_MAX);
+  call.mask.strides[2] = int64_t{1} << 30;
+  CHECK(
+      message(describe(call)) ==
+      "attention: mask.strides[2] is 1073741824; its rows must be at most 4294967295 bytes apart");
+  call.mask.strides[2] -= 1;
+  CHECK(message(describe(call)) == "no error");
+}
+
 TEST_CASE("offsets lie on elements, extents inside buffers") {
   CHECK(refusal([](AttentionCall& c) { c.query.offset_bytes = 3; }) ==
         "attention: query.offset_bytes is 3; it must be a multiple of 2, the size of f16");

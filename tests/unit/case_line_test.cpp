@@ -1,0 +1,202 @@
+// The grammar of case lines: what parses, what it prints as, what it refuses.
+#include <catch2/catch_test_macros.hpp>
+#include <string>
+
+#include "reference/case_line.hpp"
+#include "reference/placement.hpp"
+
+using namespace weft;
+using namespace weft::cases;
+
+namespace {
+
+template <class C>
+C parsed(const std::string& line) {
+  const auto result = parse(line);
+  if (!result) FAIL(result.error().message);
+  REQUIRE(std::holds_alternative<C>(*result));
+  return std::get<C>(*result);
+}
+
+}  // namespace
+
+TEST_CASE("an attention line fills its fields") {
+  const auto c = parsed<AttentionCase>(
+      "b2 h8 kv4 q4096 k77 d64 dv48 f16 out=f32 mask=bias_f16 mask_shape=bk masked=rows lengths=random lse "
+      "scale=-0.25 layout=odd bcast_kv poison logits=large seed=7");
+  CHECK(c.batch == 2);
+  CHECK(c.heads == 8);
+  CHECK(c.kv_heads == 4);
+  CHECK(c.q_len == 4096);
+  CHECK(c.kv_len == 77);
+  CHECK(c.head_dim == 64);
+  CHECK(c.value_dim == 48);
+  CHECK(c.query == DType::f16);
+  CHECK(c.kv == DType::f16);
+  CHECK(c.output == DType::f32);
+  CHECK(c.mask == Mask::bias_f16);
+  CHECK(mask_kind(c.mask) == MaskKind::bias);
+  CHECK(mask_dtype(c.mask) == DType::f16);
+  CHECK(mask_has(c, 'b'));
+  CHECK_FALSE(mask_has(c, 'h'));
+  CHECK(c.masked == Masked::rows);
+  CHECK(c.lengths == Lengths::random);
+  CHECK(c.logsumexp);
+  CHECK(c.scale == -0.25f);
+  CHECK(c.layout == Layout::odd);
+  CHECK(c.broadcast_kv);
+  CHECK(c.poison);
+  CHECK(c.logits == Logits::large);
+  CHECK(c.seed == 7);
+}
+
+TEST_CASE("what a line leaves out follows from the rest") {
+  const auto c = parsed<AttentionCase>("  d24 k9 q=5 h6 bf16  # a comment");
+  CHECK(c.batch == 1);
+  CHECK(c.kv_heads == 6);
+  CHECK(c.value_dim == 24);
+  CHECK(c.kv == DType::bf16);
+  CHECK(c.output == DType::bf16);
+  CHECK(c.mask == Mask::none);
+  CHECK(c == parsed<AttentionCase>("attention b1 h6 q5 k9 d24 bf16"));
+  CHECK(parsed<AddCase>("add m64 d96 f32").right_rows == 64);
+  CHECK(parsed<LinearCase>("linear m1 k2 n3 f32 weight=f16 bias").bias_type == DType::f16);
+}
+
+TEST_CASE("lines of operations") {
+  const auto linear = parsed<LinearCase>("linear m1024 k768 n96 f32 weight=f16 bias act=gelu");
+  CHECK(linear.rows == 1024);
+  CHECK(linear.in_features == 768);
+  CHECK(linear.out_features == 96);
+  CHECK(linear.weight == DType::f16);
+  CHECK(linear.output == DType::f32);
+  CHECK(linear.activation == Activation::gelu);
+  CHECK(parsed<NormCase>("layer_norm m2 d3 f32").norm == Norm::layer);
+  CHECK(parsed<NormCase>("rms_norm m2 d3 f32 epsilon=0").epsilon == 0.0f);
+  CHECK(parsed<GatherCase>("gather n16 rows=100 d96 f32").table_rows == 100);
+  const auto weights = parsed<WeightsCase>("weights b1 h4 q9 k256 d24 f32 heads=0,2 keys=1,5,7 mean");
+  CHECK(weights.attention.kv_len == 256);
+  CHECK(weights.heads == std::vector<uint32_t>{0, 2});
+  CHECK(weights.keys == std::vector<uint32_t>{1, 5, 7});
+  CHECK(weights.mean_heads);
+}
+
+TEST_CASE("a case prints as the line that gives it") {
+  for (const char* line : {
+           "b2 h8 q4096 k77 d64 f16",
+           "b1 h1 q1 k1 d1 f32",
+           "b0 h2 kv1 q3 k0 d8 dv4 bf16 kv_type=f16 out=f32 mask=boolean mask_shape=qk lse scale=0.1",
+           "b1 h1 q3 k5 d8 f32 lengths=mixed layout=padded bcast_kv poison logits=huge seed=3",
+           "weights b1 h4 q9 k256 d24 f32 heads=0,2 keys=1,5,7 mean",
+           "linear m9 k16 n16 f16 weight=bf16 out=f32 bias bias_type=f16 act=silu layout=odd",
+           "layer_norm m9 d96 f32 weight=f16 no_weight bias in_place epsilon=1e-06 offset=100",
+           "rms_norm m9 d96 bf16 seed=2",
+           "add m64 d96 f32 right_rows=16 in_place",
+           "gather n16 rows=100 d96 f32 out=f16 outside",
+       }) {
+    const auto problem = parse(line);
+    REQUIRE(problem.has_value());
+    CHECK(print(*problem) == line);
+  }
+}
+
+TEST_CASE("every line of the case files prints as a line that gives it again") {
+  for (const char* file : {"smoke", "edge", "types", "masks", "models", "ops"}) {
+    const auto all = read_file(std::string(WEFT_SOURCE_DIR "/tests/cases/") + file + ".txt");
+    if (!all) FAIL(all.error().message);
+    CHECK(all->size() >= 10);
+    for (const Case& problem : *all) {
+      const auto again = parse(print(problem));
+      REQUIRE(again.has_value());
+      CHECK(*again == problem);
+    }
+  }
+  CHECK(read_file(WEFT_SOURCE_DIR "/bench/cases.txt").has_value());
+}
+
+TEST_CASE("bad lines are refused, naming the word") {
+  const struct {
+    const char* line;
+    const char* says;
+  } table[] = {
+      {"", "empty"},
+      {"   # only a comment", "empty"},
+      {"b2 h8 k77 d64 f16", "q<number>"},
+      {"q4 k4 d4 f32 speed=9", "speed"},
+      {"q4 k4 d4 f32 f16", "f16"},
+      {"q4 k4 d4 d8 f32", "'d'"},
+      {"q4 k4 d4 f33", "'f'"},
+      {"qq4 k4 d4 f32", "q<number>"},
+      {"q4 k4 d=4x f32", "4x"},
+      {"q4 k4 d=-4 f32", "-4"},
+      {"q99999999999999999999 k4 d4 f32", "99999999999999999999"},
+      {"q4 k4 d4 f32 mask=yes", "boolean"},
+      {"q4 k4 d4 f32 mask", "mask needs a value"},
+      {"q4 k4 d4 f32 lse=1", "lse takes no value"},
+      {"q4 k4 d4 f32 mask_shape=kq", "mask_shape"},
+      {"q4 k4 d4 f32 mask_shape=bq", "mask_shape"},
+      {"q4 k4 d4 f32 mask_shape=bxk", "mask_shape"},
+      {"q4 k4 d4 f32 mask_shape=", "mask_shape"},
+      {"h6 kv4 q4 k4 d4 f32", "kv_heads 4"},
+      {"h6 kv0 q4 k4 d4 f32", "kv_heads 0"},
+      {"q4 k4 d4 f32 scale=big", "big"},
+      {"q4 k4 d4 f32 act=gelu", "act"},
+      {"linear m4 k4 f32", "n<number>"},
+      {"linear m4 k4 n4 f32 act=tanh", "gelu_tanh"},
+      {"add m6 d4 f32 right_rows=4", "right_rows 4"},
+      {"add m6 d4 f32 out=f16 in_place", "in place"},
+      {"weights h2 q4 k4 d4 f32 heads=2", "head 2"},
+      {"weights h2 q4 k4 d4 f32 keys=0,4", "key 4"},
+      {"weights h2 q4 k4 d4 f32 keys=a", "'a'"},
+      {"softmax q4 k4 d4 f32", "softmax"},
+  };
+  for (const auto& [line, says] : table) {
+    INFO(line);
+    const auto result = parse(line);
+    REQUIRE_FALSE(result.has_value());
+    INFO(result.error().message);
+    CHECK(result.error().code == Code::invalid_argument);
+    CHECK(result.error().message.find(says) != std::string::npos);
+  }
+}
+
+TEST_CASE("a text of lines names the line that is wrong") {
+  const auto good = parse_all("# first\n\nq1 k1 d1 f32\n  \nadd m1 d1 f32 # sum\n");
+  REQUIRE(good.has_value());
+  CHECK(good->size() == 2);
+  const auto bad = parse_all("q1 k1 d1 f32\n\nq1 k1 f32\n");
+  REQUIRE_FALSE(bad.has_value());
+  CHECK(bad.error().message.find("line 3") != std::string::npos);
+  CHECK_FALSE(read_file("no/such/file.txt").has_value());
+}
+
+TEST_CASE("placements keep elements apart and see writes between them") {
+  for (const Layout layout : {Layout::bhld, Layout::blhd, Layout::padded, Layout::odd})
+    for (const DType dtype : {DType::f32, DType::f16, DType::bf16, DType::i32, DType::u8}) {
+      reference::Array array(2, 3, 4, 5);
+      for (size_t i = 0; i < array.values.size(); ++i) array.values[i] = static_cast<double>(i);
+      const Placement placement = place(dtype, {2, 3, 4, 5}, layout);
+      std::vector<std::byte> bytes = encode(array, placement);
+      CHECK(decode(bytes, placement).values == array.values);
+      CHECK(damage(bytes, placement) == "");
+      bytes[placement.offset_bytes - 1] = std::byte{0};
+      CHECK(damage(bytes, placement).starts_with("byte -1 "));
+      bytes[placement.offset_bytes - 1] = kGuardByte;
+      bytes.back() = std::byte{1};
+      CHECK(damage(bytes, placement) != "");
+    }
+  CHECK(place(DType::f16, {7, 64}, Layout::odd).offset_bytes % 4 == 2);
+  CHECK(place(DType::f16, {7, 64}, Layout::odd).strides == Dims{65, 1});
+  CHECK(place(DType::f32, {7, 64}, Layout::padded).strides == Dims{68, 1});
+  CHECK(place(DType::f32, {2, 3, 4, 5}, Layout::blhd).strides == Dims{60, 5, 15, 1});
+}
+
+TEST_CASE("distances between neighbours in each type") {
+  CHECK(ulp(DType::f16, 1.0) == 0x1p-10);
+  CHECK(ulp(DType::f16, -1.99) == 0x1p-10);
+  CHECK(ulp(DType::f16, 2.0) == 0x1p-9);
+  CHECK(ulp(DType::bf16, 1.0) == 0x1p-7);
+  CHECK(ulp(DType::f16, 0.0) == 0x1p-24);
+  CHECK(round_to(DType::f16, 1.0 + 0x1p-11) == 1.0);
+  CHECK(round_to(DType::bf16, 3.14159) == 3.140625);
+}

@@ -1,0 +1,232 @@
+// The compiled kernels against the C++ side of params.h: member names and offsets, constant names
+// and ids.
+#include "params.h"
+
+#include <catch2/catch_test_macros.hpp>
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "spirv_reader.hpp"
+#include "vulkan/shaders.hpp"
+
+using namespace weft::params;
+using weft::decide::Shader;
+using weft::test::SpirvReader;
+using weft::test::SpirvStruct;
+
+namespace {
+
+struct Member {
+  const char* name;
+  size_t offset;
+};
+struct Block {
+  const char* name;
+  std::vector<Member> members;
+};
+struct Constant {
+  const char* name;
+  uint32_t id;
+};
+struct Kernel {
+  Shader shader;
+  Shader native16;
+  std::vector<Block> blocks;
+  std::vector<Constant> constants;
+};
+
+#define MEMBER(type, name) \
+  { #name, offsetof(type, name) }
+#define CONSTANT(kernel, name) \
+  { #name, WEFT_##kernel##_##name }
+
+Block attention_push() {
+  using T = AttentionPush;
+  return {"AttentionPush",
+          {MEMBER(T, query), MEMBER(T, key), MEMBER(T, value), MEMBER(T, output_values),
+           MEMBER(T, mask), MEMBER(T, logsumexp), MEMBER(T, kv_lengths), MEMBER(T, args),
+           MEMBER(T, q_len), MEMBER(T, kv_len), MEMBER(T, group_size), MEMBER(T, scale_log2)}};
+}
+
+Block attention_args() {
+  using T = AttentionArgs;
+  return {"AttentionArgs",
+          {MEMBER(T, query_stride_batch), MEMBER(T, query_stride_head), MEMBER(T, key_stride_batch),
+           MEMBER(T, key_stride_head), MEMBER(T, value_stride_batch), MEMBER(T, value_stride_head),
+           MEMBER(T, output_stride_batch), MEMBER(T, output_stride_head),
+           MEMBER(T, mask_stride_batch), MEMBER(T, mask_stride_head),
+           MEMBER(T, logsumexp_stride_batch), MEMBER(T, logsumexp_stride_head),
+           MEMBER(T, query_stride_row), MEMBER(T, key_stride_row), MEMBER(T, value_stride_row),
+           MEMBER(T, output_stride_row), MEMBER(T, mask_stride_row), MEMBER(T, reserved)}};
+}
+
+Block weights_push() {
+  using T = WeightsPush;
+  return {"WeightsPush",
+          {MEMBER(T, query), MEMBER(T, key), MEMBER(T, mask), MEMBER(T, logsumexp),
+           MEMBER(T, kv_lengths), MEMBER(T, weights), MEMBER(T, args), MEMBER(T, q_len),
+           MEMBER(T, kv_len), MEMBER(T, group_size), MEMBER(T, scale_log2)}};
+}
+
+Block weights_args() {
+  using T = WeightsArgs;
+  return {"WeightsArgs",
+          {MEMBER(T, query_stride_batch),
+           MEMBER(T, query_stride_head),
+           MEMBER(T, key_stride_batch),
+           MEMBER(T, key_stride_head),
+           MEMBER(T, mask_stride_batch),
+           MEMBER(T, mask_stride_head),
+           MEMBER(T, logsumexp_stride_batch),
+           MEMBER(T, logsumexp_stride_head),
+           MEMBER(T, weights_stride_batch),
+           MEMBER(T, weights_stride_head),
+           MEMBER(T, head_list),
+           MEMBER(T, key_list),
+           MEMBER(T, query_stride_row),
+           MEMBER(T, key_stride_row),
+           MEMBER(T, mask_stride_row),
+           MEMBER(T, weights_stride_row),
+           MEMBER(T, head_count),
+           MEMBER(T, key_count),
+           MEMBER(T, reserved0),
+           MEMBER(T, reserved1)}};
+}
+
+Block linear_push() {
+  using T = LinearPush;
+  return {"LinearPush",
+          {MEMBER(T, data), MEMBER(T, weight), MEMBER(T, bias), MEMBER(T, result), MEMBER(T, rows),
+           MEMBER(T, in_features), MEMBER(T, out_features), MEMBER(T, data_stride_row),
+           MEMBER(T, weight_stride_row), MEMBER(T, result_stride_row)}};
+}
+
+Block norm_push() {
+  using T = NormPush;
+  return {"NormPush",
+          {MEMBER(T, data), MEMBER(T, weight), MEMBER(T, bias), MEMBER(T, result), MEMBER(T, rows),
+           MEMBER(T, dim), MEMBER(T, data_stride_row), MEMBER(T, result_stride_row),
+           MEMBER(T, epsilon)}};
+}
+
+Block add_push() {
+  using T = AddPush;
+  return {"AddPush",
+          {MEMBER(T, left), MEMBER(T, right), MEMBER(T, result), MEMBER(T, rows), MEMBER(T, dim),
+           MEMBER(T, right_rows), MEMBER(T, left_stride_row), MEMBER(T, right_stride_row),
+           MEMBER(T, result_stride_row)}};
+}
+
+Block gather_push() {
+  using T = GatherPush;
+  return {
+      "GatherPush",
+      {MEMBER(T, table), MEMBER(T, indices), MEMBER(T, result), MEMBER(T, count), MEMBER(T, dim),
+       MEMBER(T, table_rows), MEMBER(T, table_stride_row), MEMBER(T, result_stride_row)}};
+}
+
+std::vector<Constant> attention_constants() {
+  return {CONSTANT(ATTENTION, LOCAL_SIZE), CONSTANT(ATTENTION, HEAD_DIM),
+          CONSTANT(ATTENTION, VALUE_DIM),  CONSTANT(ATTENTION, ROWS),
+          CONSTANT(ATTENTION, BLOCK_KV),   CONSTANT(ATTENTION, VALUE_CHUNK),
+          CONSTANT(ATTENTION, HOLD_QUERY), CONSTANT(ATTENTION, QUERY_TYPE),
+          CONSTANT(ATTENTION, KV_TYPE),    CONSTANT(ATTENTION, OUTPUT_TYPE),
+          CONSTANT(ATTENTION, MASK_KIND),  CONSTANT(ATTENTION, MASK_TYPE),
+          CONSTANT(ATTENTION, KV_LENGTHS), CONSTANT(ATTENTION, LOGSUMEXP),
+          CONSTANT(ATTENTION, ALIGNED)};
+}
+
+std::vector<Constant> weights_constants() {
+  return {CONSTANT(WEIGHTS, LOCAL_SIZE), CONSTANT(WEIGHTS, HEAD_DIM),
+          CONSTANT(WEIGHTS, BLOCK_KEYS), CONSTANT(WEIGHTS, QUERY_TYPE),
+          CONSTANT(WEIGHTS, KEY_TYPE),   CONSTANT(WEIGHTS, MASK_KIND),
+          CONSTANT(WEIGHTS, MASK_TYPE),  CONSTANT(WEIGHTS, KV_LENGTHS),
+          CONSTANT(WEIGHTS, MEAN),       CONSTANT(WEIGHTS, ALIGNED)};
+}
+
+std::vector<Constant> linear_constants() {
+  return {CONSTANT(LINEAR, LOCAL_SIZE),  CONSTANT(LINEAR, ROWS),
+          CONSTANT(LINEAR, COLUMNS),     CONSTANT(LINEAR, DATA_TYPE),
+          CONSTANT(LINEAR, WEIGHT_TYPE), CONSTANT(LINEAR, RESULT_TYPE),
+          CONSTANT(LINEAR, BIAS_TYPE),   CONSTANT(LINEAR, HAS_BIAS),
+          CONSTANT(LINEAR, ACTIVATION),  CONSTANT(LINEAR, ALIGNED)};
+}
+
+std::vector<Constant> norm_constants() {
+  return {CONSTANT(NORM, LOCAL_SIZE),     CONSTANT(NORM, KIND),        CONSTANT(NORM, DATA_TYPE),
+          CONSTANT(NORM, PARAMETER_TYPE), CONSTANT(NORM, RESULT_TYPE), CONSTANT(NORM, HAS_WEIGHT),
+          CONSTANT(NORM, HAS_BIAS),       CONSTANT(NORM, ALIGNED)};
+}
+
+std::vector<Kernel> kernels() {
+  return {
+      {Shader::attention_lane,
+       Shader::attention_lane_native16,
+       {attention_push(), attention_args()},
+       attention_constants()},
+      {Shader::attention_weights,
+       Shader::attention_weights_native16,
+       {weights_push(), weights_args()},
+       weights_constants()},
+      {Shader::linear, Shader::linear_native16, {linear_push()}, linear_constants()},
+      {Shader::norm, Shader::norm_native16, {norm_push()}, norm_constants()},
+      {Shader::add,
+       Shader::add_native16,
+       {add_push()},
+       {CONSTANT(ADD, LOCAL_SIZE), CONSTANT(ADD, LEFT_TYPE), CONSTANT(ADD, RIGHT_TYPE),
+        CONSTANT(ADD, RESULT_TYPE), CONSTANT(ADD, ALIGNED)}},
+      {Shader::gather,
+       Shader::gather_native16,
+       {gather_push()},
+       {CONSTANT(GATHER, LOCAL_SIZE), CONSTANT(GATHER, TABLE_TYPE), CONSTANT(GATHER, RESULT_TYPE),
+        CONSTANT(GATHER, ALIGNED)}},
+  };
+}
+
+void check_block(const SpirvReader& module, const Block& block) {
+  INFO(block.name);
+  const std::vector<SpirvStruct> found = module.structs(block.name);
+  REQUIRE_FALSE(found.empty());
+  for (const SpirvStruct& type : found) {
+    REQUIRE(type.members.size() == block.members.size());
+    for (size_t i = 0; i < type.members.size(); ++i) {
+      INFO("member " << i);
+      CHECK(type.members[i].name == block.members[i].name);
+      CHECK(type.members[i].offset == block.members[i].offset);
+    }
+  }
+}
+
+void check_constants(const SpirvReader& module, const std::vector<Constant>& constants) {
+  const auto found = module.constants();
+  CHECK(found.size() == constants.size());  // none that the host doesn't know
+  for (size_t i = 0; i < constants.size(); ++i) {
+    INFO("constant " << constants[i].name);
+    CHECK(constants[i].id == i);  // the host passes them as an array
+    REQUIRE(found.contains(constants[i].id));
+    CHECK(found.at(constants[i].id) == std::set<std::string>{constants[i].name});
+  }
+}
+
+}  // namespace
+
+TEST_CASE("kernels and host agree on parameters and constants") {
+  size_t checked = 0;
+  for (const Kernel& kernel : kernels())
+    for (const Shader shader : {kernel.shader, kernel.native16}) {
+      INFO("module " << static_cast<uint32_t>(shader) << " of kernels.def");
+      const SpirvReader module(weft::vulkan::spirv(shader));
+      REQUIRE(module.valid());
+      for (const Block& block : kernel.blocks) check_block(module, block);
+      check_constants(module, kernel.constants);
+      ++checked;
+    }
+  CHECK(checked == static_cast<size_t>(Shader::count));  // a new module must be listed here
+}
+
+TEST_CASE("the reader refuses what is no module") {
+  CHECK_FALSE(SpirvReader({}).valid());
+  const uint32_t cut[] = {0x07230203, 0, 0, 0, 0, 4u << 16 | 5};
+  CHECK_FALSE(SpirvReader(cut).valid());
+}
