@@ -8,20 +8,24 @@
 namespace weft::bench {
 namespace {
 
-double bytes_of(DType dtype, int64_t elements) { return static_cast<double>(elements) * size_bytes(dtype); }
+double bytes_of(DType dtype, int64_t elements) {
+  return static_cast<double>(elements) * size_bytes(dtype);
+}
 
 Work work_of(const cases::AttentionCase& c) {
   const int64_t rows = c.batch * c.heads * c.q_len;
   const int64_t kv_items = c.broadcast_kv ? 1 : c.batch;
   const int64_t keys = kv_items * c.kv_heads * c.kv_len;
   return {.flops = 2.0 * static_cast<double>(rows * c.kv_len * (c.head_dim + c.value_dim)),
-          .bytes = bytes_of(c.query, rows * c.head_dim) + bytes_of(c.kv, keys * (c.head_dim + c.value_dim)) +
+          .bytes = bytes_of(c.query, rows * c.head_dim) +
+                   bytes_of(c.kv, keys * (c.head_dim + c.value_dim)) +
                    bytes_of(c.output, rows * c.value_dim)};
 }
 
 Work work_of(const cases::LinearCase& c) {
   return {.flops = 2.0 * static_cast<double>(c.rows * c.in_features * c.out_features),
-          .bytes = bytes_of(c.input, c.rows * c.in_features) + bytes_of(c.weight, c.out_features * c.in_features) +
+          .bytes = bytes_of(c.input, c.rows * c.in_features) +
+                   bytes_of(c.weight, c.out_features * c.in_features) +
                    bytes_of(c.output, c.rows * c.out_features)};
 }
 
@@ -41,7 +45,8 @@ Work Measured::work() const {
 
 void Measured::draw() {
   if (std::exchange(drawn_, true)) return;
-  if (const auto* c = std::get_if<cases::AttentionCase>(&problem_)) attention_ = cases::make_problem(*c);
+  if (const auto* c = std::get_if<cases::AttentionCase>(&problem_))
+    attention_ = cases::make_problem(*c);
   if (const auto* c = std::get_if<cases::LinearCase>(&problem_)) linear_ = cases::make_problem(*c);
   if (const auto* c = std::get_if<cases::NormCase>(&problem_)) norm_ = cases::make_problem(*c);
 }
@@ -84,8 +89,8 @@ std::string Measured::check(const reference::Array& output) {
   if (output.values.size() != right.values.size()) return "the output has the wrong size";
   for (size_t i = 0; i < right.values.size(); ++i)
     if (!(std::abs(output.values[i] - right.values[i]) <= 4e-3 * (1.0 + std::abs(right.values[i]))))
-      return "wrong result: element " + std::to_string(i) + " is " + std::to_string(output.values[i]) +
-             ", expected " + std::to_string(right.values[i]);
+      return "wrong result: element " + std::to_string(i) + " is " +
+             std::to_string(output.values[i]) + ", expected " + std::to_string(right.values[i]);
   return {};
 }
 

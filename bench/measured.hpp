@@ -18,7 +18,8 @@ struct Work {
 // Drawn and solved when first asked for; fp64 answers of long cases take a second.
 class Measured {
  public:
-  explicit Measured(cases::Case problem) : problem_(std::move(problem)), line_(cases::print(problem_)) {}
+  explicit Measured(cases::Case problem)
+      : problem_(std::move(problem)), line_(cases::print(problem_)) {}
 
   const cases::Case& problem() const { return problem_; }
   const std::string& line() const { return line_; }

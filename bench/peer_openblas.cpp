@@ -27,7 +27,8 @@ namespace {
 // exp(x) for x <= 0 to about 2e-7: 2^n times a polynomial of what is left; every step vectorises.
 WEFT_BENCH_INLINE float fast_exp(float x) {
   const float scaled = std::max(x, -87.0f) * 1.44269504f;
-  const int whole = static_cast<int>(scaled - 0.5f);  // towards zero: the nearest, for numbers below 0
+  const int whole =
+      static_cast<int>(scaled - 0.5f);  // towards zero: the nearest, for numbers below 0
   const float rest = (scaled - static_cast<float>(whole)) * 0.693147181f;
   float series = 1.0f / 720.0f;
   series = series * rest + 1.0f / 120.0f;
@@ -77,7 +78,8 @@ double best_seconds(const std::function<void()>& run) {
   for (int i = 0; i < 5; ++i) {
     const auto begin = std::chrono::steady_clock::now();
     run();
-    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+    best = std::min(
+        best, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
   }
   return best;
 }
@@ -103,23 +105,25 @@ struct AttentionPeer {
     const int head_dim = static_cast<int>(c.head_dim), value_dim = static_cast<int>(c.value_dim);
     const int64_t head = index % c.heads, item = index / c.heads;
     const int64_t kv = (c.broadcast_kv ? 0 : item * c.kv_heads) + head / (c.heads / c.kv_heads);
-    const float scale = c.scale != 0.0f ? c.scale : 1.0f / std::sqrt(static_cast<float>(c.head_dim));
+    const float scale =
+        c.scale != 0.0f ? c.scale : 1.0f / std::sqrt(static_cast<float>(c.head_dim));
     const float* q = query.data() + index * c.q_len * c.head_dim;
     const float* k = key.data() + kv * c.kv_len * c.head_dim;
     const float* v = value.data() + kv * c.kv_len * c.value_dim;
     float* s = scores.data() + index * c.q_len * c.kv_len;
     float* o = output.data() + index * c.q_len * c.value_dim;
     if (rows == 1) {  // a product with a vector has a function of its own
-      cblas_sgemv(CblasRowMajor, CblasNoTrans, keys, head_dim, scale, k, head_dim, q, 1, 0.0f, s, 1);
+      cblas_sgemv(CblasRowMajor, CblasNoTrans, keys, head_dim, scale, k, head_dim, q, 1, 0.0f, s,
+                  1);
       softmax_rows(s, 1, keys);
       cblas_sgemv(CblasRowMajor, CblasTrans, keys, value_dim, 1.0f, v, value_dim, s, 1, 0.0f, o, 1);
       return;
     }
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, keys, head_dim, scale, q, head_dim, k, head_dim,
-                0.0f, s, keys);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, keys, head_dim, scale, q, head_dim,
+                k, head_dim, 0.0f, s, keys);
     softmax_rows(s, rows, keys);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, rows, value_dim, keys, 1.0f, s, keys, v, value_dim,
-                0.0f, o, value_dim);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, rows, value_dim, keys, 1.0f, s, keys, v,
+                value_dim, 0.0f, o, value_dim);
   }
 
   void heads_over_threads() {
@@ -151,9 +155,10 @@ struct LinearPeer {
     const int rows = static_cast<int>(c.rows), in = static_cast<int>(c.in_features);
     const int out = static_cast<int>(c.out_features);
     if (c.bias)
-      for (int64_t r = 0; r < c.rows; ++r) std::copy(bias.begin(), bias.end(), output.begin() + r * out);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, out, in, 1.0f, input.data(), in, weight.data(), in,
-                c.bias ? 1.0f : 0.0f, output.data(), out);
+      for (int64_t r = 0; r < c.rows; ++r)
+        std::copy(bias.begin(), bias.end(), output.begin() + r * out);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, out, in, 1.0f, input.data(), in,
+                weight.data(), in, c.bias ? 1.0f : 0.0f, output.data(), out);
   }
 };
 
@@ -162,8 +167,10 @@ PeerRun make_attention(const cases::AttentionCase& c, Measured& measured, int th
   const auto outside = [peer] { peer->heads_over_threads(); };
   const auto inside = [peer] { peer->threads_inside_products(); };
   const bool outside_wins = threads > 1 && best_seconds(outside) <= best_seconds(inside);
-  PeerRun run{.run = inside, .output = {}, .label = "threads inside products: " + std::to_string(threads)};
-  if (outside_wins) run = {.run = outside, .output = {}, .label = "heads over threads: " + std::to_string(threads)};
+  PeerRun run{
+      .run = inside, .output = {}, .label = "threads inside products: " + std::to_string(threads)};
+  if (outside_wins)
+    run = {.run = outside, .output = {}, .label = "heads over threads: " + std::to_string(threads)};
   run.output = [peer] {
     return array_of(peer->output, {peer->c.batch, peer->c.heads, peer->c.q_len, peer->c.value_dim});
   };
@@ -173,7 +180,10 @@ PeerRun make_attention(const cases::AttentionCase& c, Measured& measured, int th
 PeerRun make_linear(const cases::LinearCase& c, Measured& measured, int threads) {
   const auto peer = std::make_shared<LinearPeer>(c, measured.linear(), threads);
   return {.run = [peer] { peer->run(); },
-          .output = [peer] { return array_of(peer->output, {1, 1, peer->c.rows, peer->c.out_features}); },
+          .output =
+              [peer] {
+                return array_of(peer->output, {1, 1, peer->c.rows, peer->c.out_features});
+              },
           .label = "threads inside products: " + std::to_string(threads)};
 }
 
@@ -182,7 +192,8 @@ PeerRun make_linear(const cases::LinearCase& c, Measured& measured, int threads)
 bool has_openblas_peer(const cases::Case& problem) {
   if (const auto* c = std::get_if<cases::AttentionCase>(&problem))
     return c->query == DType::f32 && c->kv == DType::f32 && c->output == DType::f32 &&
-           c->mask == cases::Mask::none && c->lengths == cases::Lengths::none && !c->logsumexp && c->kv_len > 0;
+           c->mask == cases::Mask::none && c->lengths == cases::Lengths::none && !c->logsumexp &&
+           c->kv_len > 0;
   if (const auto* c = std::get_if<cases::LinearCase>(&problem))
     return c->input == DType::f32 && c->weight == DType::f32 && c->output == DType::f32 &&
            c->activation == Activation::none;

@@ -1,4 +1,5 @@
-// The peer on the same cores: OpenBLAS. Attention as two matrix products with a softmax between, and linear.
+// The peer on the same cores: OpenBLAS. Attention as two matrix products with a softmax between,
+// and linear.
 #pragma once
 
 #include <functional>

@@ -23,15 +23,16 @@ void Summary::ReportRuns(const std::vector<Run>& runs) {
     const size_t slash = name.find('/');
     const std::string line = name.substr(slash + 1);
     Times& times = cases_[line][name.substr(0, slash)];
-    times.milliseconds.push_back(1e3 * run.GetAdjustedRealTime() / benchmark::GetTimeUnitMultiplier(run.time_unit));
+    times.milliseconds.push_back(1e3 * run.GetAdjustedRealTime() /
+                                 benchmark::GetTimeUnitMultiplier(run.time_unit));
     times.label = run.report_label;
   }
 }
 
 void Summary::print() const {
   if (cases_.empty()) return;
-  std::printf("\n%-44s %11s  %-22s %11s  %s\n", "case (median times)", "weft ms", "kernel row", "peer ms",
-              "speed over peer (above 1: Weft is faster)");
+  std::printf("\n%-44s %11s  %-22s %11s  %s\n", "case (median times)", "weft ms", "kernel row",
+              "peer ms", "speed over peer (above 1: Weft is faster)");
   for (const std::string& line : lines_) {
     if (!cases_.contains(line)) continue;
     const auto& everyone = cases_.at(line);
@@ -43,8 +44,8 @@ void Summary::print() const {
     for (const auto& [who, times] : everyone) {
       if (who == "weft") continue;
       const double theirs = median(times.milliseconds);
-      std::printf("%s %11.3f  %.2f over %s (%s)", first ? "" : ";", theirs, theirs / own, who.c_str(),
-                  times.label.c_str());
+      std::printf("%s %11.3f  %.2f over %s (%s)", first ? "" : ";", theirs, theirs / own,
+                  who.c_str(), times.label.c_str());
       first = false;
     }
     std::printf("\n");

@@ -14,7 +14,8 @@ namespace weft::bench {
 class Summary : public benchmark::ConsoleReporter {
  public:
   // The table keeps the order of these case lines.
-  explicit Summary(std::vector<std::string> lines) : ConsoleReporter(OO_Tabular), lines_(std::move(lines)) {}
+  explicit Summary(std::vector<std::string> lines)
+      : ConsoleReporter(OO_Tabular), lines_(std::move(lines)) {}
 
   void ReportRuns(const std::vector<Run>& runs) override;
   // A row for each case: median times, and how many times as fast as each peer Weft is.

@@ -1,4 +1,5 @@
-// weft_bench: times the case lines of cases.txt with programs recorded once, beside peers on the same cores.
+// weft_bench: times the case lines of cases.txt with programs recorded once, beside peers on the
+// same cores.
 #include <benchmark/benchmark.h>
 
 #include <CLI/CLI.hpp>
@@ -32,7 +33,8 @@ struct Options {
 
 const char* kAbout =
     "weft_bench: times Weft on the case lines of a file, beside peers on the same cores.\n"
-    "A run is submitted and waited for by the host; recording is not measured. Every result is checked first.\n"
+    "A run is submitted and waited for by the host; recording is not measured. Every result is "
+    "checked first.\n"
     "Arguments that begin with --benchmark_ are Google Benchmark's: --benchmark_filter=<regex>,\n"
     "--benchmark_repetitions=<n>, --benchmark_enable_random_interleaving=true,\n"
     "--benchmark_out=<file.json>, --benchmark_min_time=<s>s, --benchmark_list_tests=true.";
@@ -40,9 +42,11 @@ const char* kAbout =
 // Fills the options; gives the exit code where the program ends here.
 std::optional<int> parse_options(int argc, char** argv, Options& options) {
   CLI::App app(kAbout);
-  app.set_version_flag("--version", std::string("weft_bench " WEFT_VERSION " (commit " WEFT_COMMIT ")"));
+  app.set_version_flag("--version",
+                       std::string("weft_bench " WEFT_VERSION " (commit " WEFT_COMMIT ")"));
   app.add_option("--cases", options.cases_file, "file of case lines")->capture_default_str();
-  app.add_option("--case", options.lines, "measure this line in place of the file's; may be repeated");
+  app.add_option("--case", options.lines,
+                 "measure this line in place of the file's; may be repeated");
   app.add_option("--device", options.device, "part of a device's name, or its index");
   app.add_option("--threads", options.threads, "threads of the peers")
       ->capture_default_str()
@@ -71,6 +75,8 @@ Result<std::vector<cases::Case>> read_cases(const Options& options) {
 // Times run(), which gives "" or what went wrong, until Google Benchmark has enough.
 template <class Run>
 void measure(benchmark::State& state, const Measured& measured, const std::string& label, Run run) {
+  // A peer's threads spin for a while after their last product: not on the next one's time.
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
   for (auto _ : state) {
     const auto begin = std::chrono::steady_clock::now();
     const std::string problem = run();
@@ -106,7 +112,9 @@ void register_weft(const std::shared_ptr<Measured>& measured, const Device& devi
     }
     measure(state, *measured, (*kept)->kernel, [&] { return run_and_wait((*kept)->program); });
   };
-  benchmark::RegisterBenchmark("weft/" + measured->line(), function)->UseManualTime()->Unit(benchmark::kMillisecond);
+  benchmark::RegisterBenchmark("weft/" + measured->line(), function)
+      ->UseManualTime()
+      ->Unit(benchmark::kMillisecond);
 }
 
 void register_openblas(const std::shared_ptr<Measured>& measured, int threads, bool check) {

@@ -35,7 +35,8 @@ Result<WeftRun> make_run(const Device& device, const C& c, const Problem& proble
   Recorder recorder(device);
   WEFT_TRY(record(recorder, call, c));
   WEFT_ASSIGN(const Program program, recorder.finish());
-  const auto output = [device, tensor = call.output, placement = problem.output]() -> Result<reference::Array> {
+  const auto output = [device, tensor = call.output,
+                       placement = problem.output]() -> Result<reference::Array> {
     WEFT_ASSIGN(const auto bytes, cases::buffer_bytes(device, tensor));
     return cases::decode(bytes, placement);
   };
@@ -48,9 +49,12 @@ Result<WeftRun> make_weft_run(const Device& device, Measured& measured) {
   const cases::Case& problem = measured.problem();
   if (const auto* c = std::get_if<cases::AttentionCase>(&problem))
     return make_run(device, *c, measured.attention());
-  if (const auto* c = std::get_if<cases::LinearCase>(&problem)) return make_run(device, *c, measured.linear());
-  if (const auto* c = std::get_if<cases::NormCase>(&problem)) return make_run(device, *c, measured.norm());
-  return fail(Code::unsupported, "weft_bench: measures attention, linear and norms, not '" + measured.line() + "'");
+  if (const auto* c = std::get_if<cases::LinearCase>(&problem))
+    return make_run(device, *c, measured.linear());
+  if (const auto* c = std::get_if<cases::NormCase>(&problem))
+    return make_run(device, *c, measured.norm());
+  return fail(Code::unsupported,
+              "weft_bench: measures attention, linear and norms, not '" + measured.line() + "'");
 }
 
 }  // namespace weft::bench

@@ -15,7 +15,8 @@ struct WeftRun {
   std::function<Result<reference::Array>()> output;
 };
 
-// Uploads the case's tensors and records its operation. Errors: the library's; unsupported for other cases.
+// Uploads the case's tensors and records its operation. Errors: the library's; unsupported for
+// other cases.
 Result<WeftRun> make_weft_run(const Device& device, Measured& measured);
 
 }  // namespace weft::bench

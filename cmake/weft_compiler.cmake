@@ -8,7 +8,12 @@ function(weft_compiler_settings target)
     target_compile_options(${target} PRIVATE /W4 /permissive- /utf-8 $<$<BOOL:${WEFT_WERROR}>:/WX>)
     target_compile_definitions(${target} PRIVATE NOMINMAX _CRT_SECURE_NO_WARNINGS)
   else()
-    target_compile_options(${target} PRIVATE -Wall -Wextra -Wno-missing-field-initializers $<$<BOOL:${WEFT_WERROR}>:-Werror>)
+    target_compile_options(${target} PRIVATE -Wall -Wextra -Wno-missing-field-initializers
+                           $<$<BOOL:${WEFT_WERROR}>:-Werror>)
+    # GCC 12 sees overlaps in std::string concatenation that are not there (its bug 105651).
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+      target_compile_options(${target} PRIVATE -Wno-restrict)
+    endif()
   endif()
   if(WEFT_NO_EXCEPTIONS AND "${target}" MATCHES "^weft(_io)?$")
     target_compile_options(${target} PRIVATE -fno-exceptions -fno-rtti)

@@ -101,6 +101,12 @@ Result<void> write_text(const std::string& path, const std::string& text) {
   return {};
 }
 
+std::string caption(const Device& device, double device_ms) {
+  char time[48] = "";
+  if (device_ms > 0) std::snprintf(time, sizeof time, ", %.1f ms on the device", device_ms);
+  return device.traits().name + time;
+}
+
 struct Answer {
   Grounding grounding;
   std::vector<std::string> words;
@@ -150,7 +156,7 @@ Result<void> ground_one(const Options& options) {
                                           .words = answer.words,
                                           .phrase = options.phrase,
                                           .box = answer.box,
-                                          .caption = device.traits().name}));
+                                          .caption = caption(device, device_ms)}));
   WEFT_TRY(write_png(options.output, output));
   if (!options.trace.empty()) WEFT_TRY(write_text(options.trace, chrome_trace(times, device.traits().name)));
   watch.lap("drawing the answer");

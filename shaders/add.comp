@@ -30,7 +30,8 @@ void main() {
     uvec2 left = row_address(kLeftType, push.left, push.left_stride_row, row);
     uvec2 right = row_address(kRightType, push.right, push.right_stride_row, row % push.right_rows);
     uvec2 result = row_address(kResultType, push.result, push.result_stride_row, row);
-    vec4 sum = load_group(kLeftType, kAligned, left, g, valid) + load_group(kRightType, kAligned, right, g, valid);
+    vec4 sum = load_group(kLeftType, kAligned, left, g, valid);
+    sum += load_group(kRightType, kAligned, right, g, valid);
     store_group(kResultType, kAligned, result, g, valid, sum);
   }
 }

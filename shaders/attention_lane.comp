@@ -1,9 +1,11 @@
 // Attention forward, one invocation = kRows query rows x one chunk of the value dimension:
-//   output[i] = sum_j p[i][j] value[j],  p[i] = softmax_j(scale query[i].key[j] + bias[i][j]) over the keys that take part
+//   output[i] = sum_j p[i][j] value[j]
+//   p[i] = softmax over the keys j that take part of scale query[i].key[j] + bias[i][j]
 //   logsumexp[i] = log sum_j exp(scale query[i].key[j] + bias[i][j])
-// A row without keys gives output 0 and logsumexp -infinity. Keys and values are read at addresses that are the
-// same for all invocations of a workgroup. Online softmax in the log2 domain, kBlockKv keys a step, all in fp32.
-// Needs no device feature (WEFT_NATIVE16: 16-bit storage). Shared memory: 0 bytes. No barriers, no subgroup operations.
+// A row without keys gives output 0 and logsumexp -infinity. Keys and values are read at addresses
+// that are the same for all invocations of a workgroup. Online softmax in the log2 domain, kBlockKv
+// keys a step, all in fp32. Needs no device feature (WEFT_NATIVE16: 16-bit storage).
+// Shared memory: 0 bytes. No barriers, no subgroup operations.
 // Grid: x = ceil(q_len / (local size x kRows)) x chunks (chunk runs fastest), y = heads, z = batch.
 #version 460
 #extension GL_GOOGLE_include_directive : require
@@ -36,12 +38,14 @@ layout(constant_id = WEFT_ATTENTION_LOGSUMEXP) const bool kLogsumexp = false;
 layout(constant_id = WEFT_ATTENTION_ALIGNED) const bool kAligned = true;
 
 const uint kHeadGroups = (kHeadDim + 3u) / 4u;      // groups of four elements
-const uint kChunkGroups = (kValueChunk + 3u) / 4u;  // of an invocation's chunk
 const uint kValueGroups = (kValueDim + 3u) / 4u;
+const uint kChunkGroups = kValueChunk < kValueDim ? kValueChunk / 4u : kValueGroups;
 const uint kChunks = (kValueDim + kValueChunk - 1u) / kValueChunk;
+const uint kQueryStep = 4u;  // groups read together where the query is not held
+const uint kLoopGroups = kHoldQuery ? 0u : kHeadGroups / kQueryStep * kQueryStep;
 const bool kMasked = kMaskKind != WEFT_MASK_NONE;
 
-layout(buffer_reference, std430, buffer_reference_align = 8) readonly buffer Arguments { AttentionArgs a; };
+WEFT_BUFFER(8) readonly buffer Arguments { AttentionArgs a; };
 layout(push_constant, std430) uniform Push { AttentionPush push; };
 
 uint key_count(uint batch) {
@@ -54,33 +58,57 @@ vec4 held[kHoldQuery ? kRows * kHeadGroups : 1u];
 vec4 sum[kRows * kChunkGroups];
 float top[kRows], weight_sum[kRows];
 uvec2 query_row[kRows], mask_row[kRows];
-uint group0;  // the first group of the chunk
+uvec2 key, key_stride, value, value_stride;  // of the (batch, head) slice; strides of rows in bytes
+uint group0;                                 // the first group of the chunk
 
-vec4 query_group(uint r, uint g) {
-  if (kHoldQuery) return held[r * kHeadGroups + g];
-  return load_group(kQueryType, kAligned, query_row[r], g, kHeadDim - 4u * g) * push.scale_log2;
-}
+uvec2 key_row[kBlockKv];
+float score[kRows * kBlockKv];
 
-// The last chunk may have fewer groups; it reads the last one again and does not write it.
-uint value_group(uint g) { return min(group0 + g, kValueGroups - 1u); }
-
-// One step of the online softmax over keys first to first + count - 1; count is a constant of at most kBlockKv.
-void attend(uvec2 key, uvec2 value, uvec2 key_stride, uvec2 value_stride, uint first, const uint count) {
-  float score[kRows * kBlockKv];
-  bool keep[kRows * kBlockKv];
-  uvec2 row[kBlockKv];
-  row[0] = address_step(key, key_stride, first);
-  [[unroll]] for (uint j = 1; j < count; ++j) row[j] = address_add(row[j - 1], key_stride);
-  [[unroll]] for (uint i = 0; i < kRows * kBlockKv; ++i) score[i] = 0.0;
-  [[unroll]] for (uint g = 0; g < kHeadGroups; ++g) {
+// Adds groups first_group to first_group + groups - 1 to the dot products with count keys; both
+// counts are constants.
+void add_dot_products(uint first_group, const uint groups, const uint count) {
+  [[unroll]] for (uint i = 0; i < groups; ++i) {
+    uint g = first_group + i;
     vec4 q[kRows];
-    [[unroll]] for (uint r = 0; r < kRows; ++r) q[r] = query_group(r, g);
+    [[unroll]] for (uint r = 0; r < kRows; ++r) {
+      if (kHoldQuery) q[r] = held[r * kHeadGroups + g];
+      else q[r] = load_group(kQueryType, kAligned, query_row[r], g, kHeadDim - 4u * g);
+    }
     [[unroll]] for (uint j = 0; j < count; ++j) {
-      vec4 k = load_group(kKvType, kAligned, row[j], g, kHeadDim - 4u * g);
-      [[unroll]] for (uint r = 0; r < kRows; ++r) score[r * kBlockKv + j] = dot_add(q[r], k, score[r * kBlockKv + j]);
+      vec4 k = load_group(kKvType, kAligned, key_row[j], g, kHeadDim - 4u * g);
+      [[unroll]] for (uint r = 0; r < kRows; ++r) {
+        score[r * kBlockKv + j] = dot_add(q[r], k, score[r * kBlockKv + j]);
+      }
     }
   }
+}
 
+void compute_scores(const uint count) {
+  [[unroll]] for (uint i = 0; i < kRows * kBlockKv; ++i) score[i] = 0.0;
+  if (kHoldQuery) {
+    add_dot_products(0u, kHeadGroups, count);
+    return;
+  }
+  // A loop that stays one: unrolled, its query reads would move into registers.
+  if (kLoopGroups > 0u) {
+    uint g = 0;
+    [[dont_unroll]] do {
+      add_dot_products(g, kQueryStep, count);
+      g += kQueryStep;
+    } while (g < kLoopGroups);
+  }
+  add_dot_products(kLoopGroups, kHeadGroups - kLoopGroups, count);
+  [[unroll]] for (uint i = 0; i < kRows * kBlockKv; ++i) score[i] *= push.scale_log2;
+}
+
+// One step of the online softmax over keys first to first + count - 1; count is a constant of at
+// most kBlockKv.
+void attend(uint first, const uint count) {
+  key_row[0] = address_step(key, key_stride, first);
+  [[unroll]] for (uint j = 1; j < count; ++j) key_row[j] = address_add(key_row[j - 1], key_stride);
+  compute_scores(count);
+
+  bool keep[kRows * kBlockKv];
   float shrink[kRows];
   [[unroll]] for (uint r = 0; r < kRows; ++r) {
     float new_top = top[r];
@@ -104,13 +132,16 @@ void attend(uvec2 key, uvec2 value, uvec2 key_stride, uvec2 value_stride, uint f
     }
   }
 
-  row[0] = address_step(value, value_stride, first);
-  [[unroll]] for (uint j = 1; j < count; ++j) row[j] = address_add(row[j - 1], value_stride);
+  uvec2 value_row[kBlockKv];
+  value_row[0] = address_step(value, value_stride, first);
+  [[unroll]] for (uint j = 1; j < count; ++j) {
+    value_row[j] = address_add(value_row[j - 1], value_stride);
+  }
   [[unroll]] for (uint g = 0; g < kChunkGroups; ++g) {
     vec4 total[kRows];
     [[unroll]] for (uint r = 0; r < kRows; ++r) total[r] = sum[r * kChunkGroups + g] * shrink[r];
     [[unroll]] for (uint j = 0; j < count; ++j) {
-      vec4 v = load_group(kKvType, kAligned, row[j], value_group(g), kValueDim - 4u * value_group(g));
+      vec4 v = load_group(kKvType, kAligned, value_row[j], g, kValueDim - 4u * (group0 + g));
       [[unroll]] for (uint r = 0; r < kRows; ++r) {
         uint i = r * kBlockKv + j;
         // A masked value may be NaN: it is replaced, not multiplied by 0.
@@ -122,26 +153,59 @@ void attend(uvec2 key, uvec2 value, uvec2 key_stride, uvec2 value_stride, uint f
   }
 }
 
+// Where a row ends: one row of output, and its logsumexp.
+void write_row(AttentionArgs args, uint r, uint row, uint head, uint batch, bool first_chunk) {
+  bool empty = !(top[r] > kExcluded);
+  float inverse = empty ? 0.0 : 1.0 / weight_sum[r];
+  uvec2 result = slice_address(push.output_values, args.output_stride_batch, batch,
+                               args.output_stride_head, head);
+  result = row_address(kOutputType, result, args.output_stride_row, row);
+  [[unroll]] for (uint g = 0; g < kChunkGroups; ++g) {
+    uint at = group0 + g;
+    store_group(kOutputType, kAligned, result, at, kValueDim - 4u * at,
+                sum[r * kChunkGroups + g] * inverse);
+  }
+  if (kLogsumexp && first_chunk) {
+    uvec2 slice = slice_address(push.logsumexp, args.logsumexp_stride_batch, batch,
+                                args.logsumexp_stride_head, head);
+    float logsumexp = (top[r] + log2(weight_sum[r])) * kLn2;
+    OutWords(slice).v[row] = empty ? kMinusInfinityBits : floatBitsToUint(logsumexp);
+  }
+}
+
 void main() {
   AttentionArgs args = Arguments(push.args).a;
   uint chunk = kChunks == 1u ? 0u : gl_WorkGroupID.x % kChunks;
   uint row0 = (gl_WorkGroupID.x / kChunks * kLocalSize + gl_LocalInvocationID.x) * kRows;
   uint head = gl_WorkGroupID.y, batch = gl_WorkGroupID.z, kv_head = head / push.group_size;
-  group0 = chunk * kChunkGroups;
   uint kv_count = key_count(batch);
+  // The last chunk ends with the row: it may overlap the one before, and both write the same
+  // numbers there.
+  group0 = kChunks == 1u ? 0u : min(chunk * kChunkGroups, kValueGroups - kChunkGroups);
 
-  uvec2 query = address_step(address_step(push.query, args.query_stride_batch, batch), args.query_stride_head, head);
-  uvec2 key = address_step(address_step(push.key, args.key_stride_batch, batch), args.key_stride_head, kv_head);
-  uvec2 value = address_step(address_step(push.value, args.value_stride_batch, batch), args.value_stride_head, kv_head);
+  uvec2 query =
+      slice_address(push.query, args.query_stride_batch, batch, args.query_stride_head, head);
+  key = slice_address(push.key, args.key_stride_batch, batch, args.key_stride_head, kv_head);
+  value =
+      slice_address(push.value, args.value_stride_batch, batch, args.value_stride_head, kv_head);
+  value = address_add(value, group0 * 4u << type_shift(kKvType));
+  key_stride = row_address(kKvType, uvec2(0u), args.key_stride_row, 1u);
+  value_stride = row_address(kKvType, uvec2(0u), args.value_stride_row, 1u);
   uvec2 mask = uvec2(0u);
-  if (kMasked) mask = address_step(address_step(push.mask, args.mask_stride_batch, batch), args.mask_stride_head, head);
+  if (kMasked) {
+    mask = slice_address(push.mask, args.mask_stride_batch, batch, args.mask_stride_head, head);
+  }
 
   [[unroll]] for (uint r = 0; r < kRows; ++r) {
-    query_row[r] = row_address(kQueryType, query, args.query_stride_row, min(row0 + r, push.q_len - 1u));
-    if (kMasked) mask_row[r] = address_row(mask, args.mask_stride_row, min(row0 + r, push.q_len - 1u), mask_shift(kMaskKind, kMaskType));
+    uint row = min(row0 + r, push.q_len - 1u);  // rows past the end compute and do not write
+    query_row[r] = row_address(kQueryType, query, args.query_stride_row, row);
+    if (kMasked) {
+      mask_row[r] = address_row(mask, args.mask_stride_row, row, mask_shift(kMaskKind, kMaskType));
+    }
     if (kHoldQuery) {
       [[unroll]] for (uint g = 0; g < kHeadGroups; ++g) {
-        held[r * kHeadGroups + g] = load_group(kQueryType, kAligned, query_row[r], g, kHeadDim - 4u * g) * push.scale_log2;
+        vec4 q = load_group(kQueryType, kAligned, query_row[r], g, kHeadDim - 4u * g);
+        held[r * kHeadGroups + g] = q * push.scale_log2;
       }
     }
     [[unroll]] for (uint g = 0; g < kChunkGroups; ++g) sum[r * kChunkGroups + g] = vec4(0.0);
@@ -149,37 +213,22 @@ void main() {
     weight_sum[r] = 0.0;
   }
 
-  uvec2 key_stride = address_row(uvec2(0u), args.key_stride_row, 1u, type_shift(kKvType));
-  uvec2 value_stride = address_row(uvec2(0u), args.value_stride_row, 1u, type_shift(kKvType));
-  // Tested at the end: drivers that mask lanes run what follows a loop's exit once more, reads included.
+  // Loops are tested at the end: drivers that mask lanes run what follows an exit once more, reads
+  // included.
   uint first = 0;
   if (kv_count >= kBlockKv) {
     do {
-      attend(key, value, key_stride, value_stride, first, kBlockKv);
+      attend(first, kBlockKv);
       first += kBlockKv;
     } while (first + kBlockKv <= kv_count);
   }
   if (first < kv_count) {
     do {
-      attend(key, value, key_stride, value_stride, first, 1u);
+      attend(first, 1u);
     } while (++first < kv_count);
   }
 
-  uvec2 result = address_step(address_step(push.output_values, args.output_stride_batch, batch), args.output_stride_head, head);
   [[unroll]] for (uint r = 0; r < kRows; ++r) {
-    if (row0 + r < push.q_len) {
-      bool empty = !(top[r] > kExcluded);
-      float inverse = empty ? 0.0 : 1.0 / weight_sum[r];
-      uvec2 result_row = row_address(kOutputType, result, args.output_stride_row, row0 + r);
-      [[unroll]] for (uint g = 0; g < kChunkGroups; ++g) {
-        if (group0 + g < kValueGroups) {
-          store_group(kOutputType, kAligned, result_row, group0 + g, kValueDim - 4u * (group0 + g), sum[r * kChunkGroups + g] * inverse);
-        }
-      }
-      if (kLogsumexp && chunk == 0u) {
-        uvec2 row = address_step(address_step(push.logsumexp, args.logsumexp_stride_batch, batch), args.logsumexp_stride_head, head);
-        OutWords(row).v[row0 + r] = empty ? kMinusInfinityBits : floatBitsToUint((top[r] + log2(weight_sum[r])) * kLn2);
-      }
-    }
+    if (row0 + r < push.q_len) write_row(args, r, row0 + r, head, batch, chunk == 0u);
   }
 }

@@ -1,10 +1,13 @@
-// Attention weights, recomputed from the logsumexp of a forward call, for the listed heads and keys or all of them:
-//   weights[i][j] = exp(scale query[i].key[j] + bias[i][j] - logsumexp[i]), exactly 0 for a key that takes no part
-// and for a row whose logsumexp is -infinity; or, kMean, the mean of that over the listed heads.
-// One invocation = one query row x kBlockKeys listed keys; keys are read at addresses that are the same for all
-// invocations of a workgroup. Needs no device feature (WEFT_NATIVE16: 16-bit storage).
+// Attention weights, recomputed from a forward call's logsumexp, for the listed heads and keys or
+// for all of them:
+//   weights[i][j] = exp(scale query[i].key[j] + bias[i][j] - logsumexp[i])
+// and exactly 0 for a key that takes no part or a row whose logsumexp is -infinity; or, kMean, the
+// mean of that over the listed heads.
+// One invocation = one query row x kBlockKeys listed keys; keys are read at addresses that are the
+// same for all invocations of a workgroup. Needs no device feature (WEFT_NATIVE16: 16-bit storage).
 // Shared memory: 0 bytes. No barriers, no subgroup operations.
-// Grid: x = ceil(q_len / local size), y = ceil(key_count / kBlockKeys), z = output heads (fastest) x batch.
+// Grid: x = ceil(q_len / local size), y = ceil(key_count / kBlockKeys), z = output heads x batch,
+// heads fastest.
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_buffer_reference : require
@@ -31,15 +34,32 @@ layout(constant_id = WEFT_WEIGHTS_MEAN) const bool kMean = false;
 layout(constant_id = WEFT_WEIGHTS_ALIGNED) const bool kAligned = true;
 
 const uint kHeadGroups = (kHeadDim + 3u) / 4u;  // groups of four elements
+const uint kStepGroups = 4u;                    // groups read together
+const uint kLoopGroups = kHeadGroups / kStepGroups * kStepGroups;
 const bool kMasked = kMaskKind != WEFT_MASK_NONE;
 
-layout(buffer_reference, std430, buffer_reference_align = 8) readonly buffer Arguments { WeightsArgs a; };
+WEFT_BUFFER(8) readonly buffer Arguments { WeightsArgs a; };
 layout(push_constant, std430) uniform Push { WeightsPush push; };
 
 uint keys[kBlockKeys];  // the listed keys of this invocation
 float total[kBlockKeys];
+uvec2 key_row[kBlockKeys];
+float score[kBlockKeys];
 
-// The i-th entry of a list, or i where there is none. The read happens either way, from an address that is there.
+// Adds groups first to first + groups - 1 to the dot products; "groups" is a constant.
+void add_dot_products(uvec2 query, uint first, const uint groups) {
+  [[unroll]] for (uint i = 0; i < groups; ++i) {
+    uint g = first + i;
+    vec4 q = load_group(kQueryType, kAligned, query, g, kHeadDim - 4u * g);
+    [[unroll]] for (uint j = 0; j < kBlockKeys; ++j) {
+      vec4 k = load_group(kKeyType, kAligned, key_row[j], g, kHeadDim - 4u * g);
+      score[j] = dot_add(q, k, score[j]);
+    }
+  }
+}
+
+// The i-th entry of a list, or i where there is none. The read happens either way, from an address
+// that is there.
 uint listed(uvec2 list, uint i) {
   bool all = address_is_null(list);
   uint entry = Words(all ? push.args : list).v[all ? 0u : i];
@@ -48,34 +68,39 @@ uint listed(uvec2 list, uint i) {
 
 // Adds the weights of one head. There is at least one key.
 void add_head(WeightsArgs args, uint batch, uint head, uint row, uint kv_count) {
-  uvec2 query = address_step(address_step(push.query, args.query_stride_batch, batch), args.query_stride_head, head);
+  uvec2 query =
+      slice_address(push.query, args.query_stride_batch, batch, args.query_stride_head, head);
   query = row_address(kQueryType, query, args.query_stride_row, row);
-  uvec2 key = address_step(push.key, args.key_stride_batch, batch);
-  key = address_step(key, args.key_stride_head, head / push.group_size);
-  uvec2 key_row[kBlockKeys];
-  float score[kBlockKeys];
+  uvec2 key = slice_address(push.key, args.key_stride_batch, batch, args.key_stride_head,
+                            head / push.group_size);
   [[unroll]] for (uint j = 0; j < kBlockKeys; ++j) {
     key_row[j] = row_address(kKeyType, key, args.key_stride_row, min(keys[j], kv_count - 1u));
     score[j] = 0.0;
   }
-  [[unroll]] for (uint g = 0; g < kHeadGroups; ++g) {
-    vec4 q = load_group(kQueryType, kAligned, query, g, kHeadDim - 4u * g);
-    [[unroll]] for (uint j = 0; j < kBlockKeys; ++j) {
-      score[j] = dot_add(q, load_group(kKeyType, kAligned, key_row[j], g, kHeadDim - 4u * g), score[j]);
-    }
+  if (kLoopGroups > 0u) {
+    uint g = 0;
+    [[dont_unroll]] do {
+      add_dot_products(query, g, kStepGroups);
+      g += kStepGroups;
+    } while (g < kLoopGroups);
   }
+  add_dot_products(query, kLoopGroups, kHeadGroups - kLoopGroups);
 
   uvec2 mask_row = uvec2(0u);
   if (kMasked) {
-    mask_row = address_step(address_step(push.mask, args.mask_stride_batch, batch), args.mask_stride_head, head);
-    mask_row = address_row(mask_row, args.mask_stride_row, row, mask_shift(kMaskKind, kMaskType));
+    mask_row =
+        slice_address(push.mask, args.mask_stride_batch, batch, args.mask_stride_head, head);
+    mask_row =
+        address_row(mask_row, args.mask_stride_row, row, mask_shift(kMaskKind, kMaskType));
   }
-  uvec2 logsumexp = address_step(push.logsumexp, args.logsumexp_stride_batch, batch);
-  uint bits = Words(address_step(logsumexp, args.logsumexp_stride_head, head)).v[row];
+  uvec2 logsumexp = slice_address(push.logsumexp, args.logsumexp_stride_batch, batch,
+                                  args.logsumexp_stride_head, head);
+  uint bits = Words(logsumexp).v[row];
   bool empty = bits == kMinusInfinityBits;
   float top = empty ? 0.0 : uintBitsToFloat(bits) * kLog2E;
   [[unroll]] for (uint j = 0; j < kBlockKeys; ++j) {
-    float added = kMasked ? load_mask(kMaskKind, kMaskType, mask_row, min(keys[j], kv_count - 1u)) : 0.0;
+    uint read = min(keys[j], kv_count - 1u);
+    float added = kMasked ? load_mask(kMaskKind, kMaskType, mask_row, read) : 0.0;
     bool keep = !empty && keys[j] < kv_count && added > kExcluded;
     total[j] += keep ? exp2(fma(score[j], push.scale_log2, added) - top) : 0.0;
   }
@@ -89,7 +114,9 @@ void main() {
   uint first = gl_WorkGroupID.y * kBlockKeys;
   uint output_head = gl_WorkGroupID.z % output_heads, batch = gl_WorkGroupID.z / output_heads;
   uint kv_count = push.kv_len;
-  if (kKvLengths) kv_count = uint(clamp(int(Words(push.kv_lengths).v[batch]), 0, int(push.kv_len)));
+  if (kKvLengths) {
+    kv_count = uint(clamp(int(Words(push.kv_lengths).v[batch]), 0, int(push.kv_len)));
+  }
   [[unroll]] for (uint j = 0; j < kBlockKeys; ++j) {
     keys[j] = listed(args.key_list, min(first + j, args.key_count - 1u));
     total[j] = 0.0;
@@ -97,13 +124,15 @@ void main() {
 
   if (kv_count > 0u) {
     uint i = output_head, end = kMean ? args.head_count : output_head + 1u;
-    // Tested at the end: drivers that mask lanes run what follows a loop's exit once more, reads included.
+    // Loops are tested at the end: drivers that mask lanes run what follows an exit once more,
+    // reads included.
     do {
       add_head(args, batch, listed(args.head_list, i), row, kv_count);
     } while (++i < end);
   }
 
-  uvec2 result = address_step(address_step(push.weights, args.weights_stride_batch, batch), args.weights_stride_head, output_head);
+  uvec2 result = slice_address(push.weights, args.weights_stride_batch, batch,
+                               args.weights_stride_head, output_head);
   result = row_address(WEFT_TYPE_F32, result, args.weights_stride_row, row);
   float share = kMean ? 1.0 / float(args.head_count) : 1.0;
   if (written_row < push.q_len) {

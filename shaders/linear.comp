@@ -1,6 +1,6 @@
 // Linear: result[i][n] = activation(sum_k data[i][k] weight[n][k] + bias[n]), sums in fp32.
-// One invocation = kRows rows x kColumns output columns; weights are read at addresses that are the same for all
-// invocations of a workgroup. Needs no device feature (WEFT_NATIVE16: 16-bit storage).
+// One invocation = kRows rows x kColumns output columns; weights are read at addresses that are the
+// same for all invocations of a workgroup. Needs no device feature (WEFT_NATIVE16: 16-bit storage).
 // Shared memory: 0 bytes. No barriers, no subgroup operations.
 // Grid: x = ceil(rows / (local size x kRows)), y = ceil(out_features / kColumns).
 #version 460
@@ -38,17 +38,22 @@ uvec2 data_row[kRows];
 uvec2 weight_row[kColumns];
 float sum[kRows * kColumns];
 
-// Adds groups first to first + count - 1 of the inner dimension; of the last group "valid" elements exist.
+// Adds groups first to first + count - 1 of the inner dimension, count a constant; of each group
+// "valid" elements exist.
 void accumulate(uint first, const uint count, uint valid) {
   vec4 x[kRows * kStepGroups];
   [[unroll]] for (uint r = 0; r < kRows; ++r) {
-    [[unroll]] for (uint g = 0; g < count; ++g) x[r * kStepGroups + g] = load_group(kDataType, kAligned, data_row[r], first + g, valid);
+    [[unroll]] for (uint g = 0; g < count; ++g) {
+      x[r * kStepGroups + g] = load_group(kDataType, kAligned, data_row[r], first + g, valid);
+    }
   }
   [[unroll]] for (uint c = 0; c < kColumns; c += kColumnsAbreast) {
     [[unroll]] for (uint g = 0; g < count; ++g) {
       [[unroll]] for (uint j = c; j < min(c + kColumnsAbreast, kColumns); ++j) {
         vec4 w = load_group(kWeightType, kAligned, weight_row[j], first + g, valid);
-        [[unroll]] for (uint r = 0; r < kRows; ++r) sum[r * kColumns + j] = dot_add(x[r * kStepGroups + g], w, sum[r * kColumns + j]);
+        [[unroll]] for (uint r = 0; r < kRows; ++r) {
+          sum[r * kColumns + j] = dot_add(x[r * kStepGroups + g], w, sum[r * kColumns + j]);
+        }
       }
     }
   }
@@ -60,11 +65,14 @@ void write_row(uint r, uint row, uint column0, bool whole_groups) {
   if (whole_groups) {
     [[unroll]] for (uint j = 0; j < kColumns; j += 4u) {
       uint i = r * kColumns + j;
-      store_group(kResultType, true, result, (column0 + j) / 4u, 4u, vec4(sum[i], sum[i + 1u], sum[i + 2u], sum[i + 3u]));
+      vec4 values = vec4(sum[i], sum[i + 1u], sum[i + 2u], sum[i + 3u]);
+      store_group(kResultType, true, result, (column0 + j) / 4u, 4u, values);
     }
   } else {
     [[unroll]] for (uint j = 0; j < kColumns; ++j) {
-      if (column0 + j < push.out_features) store_element(kResultType, result, column0 + j, sum[r * kColumns + j]);
+      if (column0 + j < push.out_features) {
+        store_element(kResultType, result, column0 + j, sum[r * kColumns + j]);
+      }
     }
   }
 }
@@ -73,14 +81,17 @@ void main() {
   uint row0 = gl_GlobalInvocationID.x * kRows;
   uint column0 = gl_WorkGroupID.y * kColumns;
   [[unroll]] for (uint r = 0; r < kRows; ++r) {
-    data_row[r] = row_address(kDataType, push.data, push.data_stride_row, min(row0 + r, push.rows - 1u));
+    uint row = min(row0 + r, push.rows - 1u);  // rows past the end compute and do not write
+    data_row[r] = row_address(kDataType, push.data, push.data_stride_row, row);
   }
   [[unroll]] for (uint j = 0; j < kColumns; ++j) {
-    weight_row[j] = row_address(kWeightType, push.weight, push.weight_stride_row, min(column0 + j, push.out_features - 1u));
+    uint column = min(column0 + j, push.out_features - 1u);
+    weight_row[j] = row_address(kWeightType, push.weight, push.weight_stride_row, column);
   }
   [[unroll]] for (uint i = 0; i < kRows * kColumns; ++i) sum[i] = 0.0;
 
-  // Tested at the end: drivers that mask lanes run what follows a loop's exit once more, reads included.
+  // Loops are tested at the end: drivers that mask lanes run what follows an exit once more, reads
+  // included.
   uint full = push.in_features / 4u, left = push.in_features % 4u, g = 0;
   if (full >= kStepGroups) {
     do {
@@ -96,13 +107,15 @@ void main() {
   if (!kAligned && left != 0u) accumulate(full, 1u, left);
 
   [[unroll]] for (uint j = 0; j < kColumns; ++j) {
-    float bias = kHasBias ? load_element(kBiasType, push.bias, min(column0 + j, push.out_features - 1u)) : 0.0;
+    uint column = min(column0 + j, push.out_features - 1u);
+    float bias = kHasBias ? load_element(kBiasType, push.bias, column) : 0.0;
     [[unroll]] for (uint r = 0; r < kRows; ++r) {
       sum[r * kColumns + j] = activate(kActivation, sum[r * kColumns + j] + bias);
     }
   }
   uint group_bytes = 4u << type_shift(kResultType);
-  bool whole_groups = column0 + kColumns <= push.out_features && push.result.x % group_bytes == 0u && push.result_stride_row % 4u == 0u;
+  bool whole_groups = column0 + kColumns <= push.out_features &&
+                      push.result.x % group_bytes == 0u && push.result_stride_row % 4u == 0u;
   [[unroll]] for (uint r = 0; r < kRows; ++r) {
     if (row0 + r < push.rows) write_row(r, row0 + r, column0, whole_groups);
   }

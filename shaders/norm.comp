@@ -1,6 +1,6 @@
 // Norm over the last dimension, in fp32:
-//   layer: result = (x - mean) / sqrt(variance + epsilon) weight + bias, the variance in a second pass over the row,
-//          so that a large mean does not cancel it
+//   layer: result = (x - mean) / sqrt(variance + epsilon) weight + bias, the variance in a second
+//          pass over the row, so that a large mean does not cancel it
 //   rms:   result = x / sqrt(mean of x^2 + epsilon) weight + bias
 // One invocation = one row. Needs no device feature (WEFT_NATIVE16: 16-bit storage).
 // Shared memory: 0 bytes. No barriers, no subgroup operations.
@@ -29,16 +29,19 @@ layout(constant_id = WEFT_NORM_ALIGNED) const bool kAligned = true;
 
 layout(push_constant, std430) uniform Push { NormPush push; };
 
-vec4 group_of(uint type, uvec2 row, uint g) { return load_group(type, kAligned, row, g, push.dim - 4u * g); }
+vec4 group_of(uint type, uvec2 row, uint g) {
+  return load_group(type, kAligned, row, g, push.dim - 4u * g);
+}
 
 void main() {
-  uint row = folded_index(kLocalSize);
+  uint index = folded_index(kLocalSize), row = min(index, push.rows - 1u);
   uint groups = (push.dim + 3u) / 4u, last = groups - 1u;
-  uvec2 data = row_address(kDataType, push.data, push.data_stride_row, min(row, push.rows - 1u));
-  uvec2 result = row_address(kResultType, push.result, push.result_stride_row, min(row, push.rows - 1u));
+  uvec2 data = row_address(kDataType, push.data, push.data_stride_row, row);
+  uvec2 result = row_address(kResultType, push.result, push.result_stride_row, row);
   vec4 inside_last = vec4(lessThan(uvec4(0u, 1u, 2u, 3u), uvec4(push.dim - 4u * last)));
 
-  // Tested at the end: drivers that mask lanes run what follows a loop's exit once more, reads included.
+  // Loops are tested at the end: drivers that mask lanes run what follows an exit once more, reads
+  // included.
   uint g = 0;
   float mean = 0.0;
   if (kKind == WEFT_NORM_LAYER) {
@@ -54,12 +57,13 @@ void main() {
     vec4 x = (group_of(kDataType, data, g) - mean) * (g == last ? inside_last : vec4(1.0));
     squares += x * x;
   } while (++g < groups);
-  float factor = 1.0 / sqrt((squares.x + squares.y + squares.z + squares.w) / float(push.dim) + push.epsilon);
+  float mean_square = (squares.x + squares.y + squares.z + squares.w) / float(push.dim);
+  float factor = 1.0 / sqrt(mean_square + push.epsilon);
   g = 0;
   do {
     vec4 x = (group_of(kDataType, data, g) - mean) * factor;
     if (kHasWeight) x *= group_of(kParameterType, push.weight, g);
     if (kHasBias) x += group_of(kParameterType, push.bias, g);
-    if (row < push.rows) store_group(kResultType, kAligned, result, g, push.dim - 4u * g, x);
+    if (index < push.rows) store_group(kResultType, kAligned, result, g, push.dim - 4u * g, x);
   } while (++g < groups);
 }

@@ -8,17 +8,25 @@
 
 namespace weft::io {
 
-// The largest piece of memory that a decoder may ask for: the biggest picture within the limits,
-// 16 bits deep with alpha and its filter bytes, and room for padding. Without it a PNG of a few
-// megabytes could inflate to gigabytes, because inflating does not stop at the picture's size.
-constexpr size_t kMaxDecoderBytes = size_t{kMaxImageSide} * kMaxImageSide * 8 + (size_t{1} << 20);
+// The largest piece of memory that the decoder may ask for on this thread. Without it a PNG of some
+// kilobytes could inflate to gigabytes, because inflating does not stop at the picture's size.
+constexpr size_t kDecoderStateBytes = size_t{1} << 20;
+static thread_local size_t max_decoder_bytes = kDecoderStateBytes;
+
+// Enough for any honest picture: 16 bits deep with alpha, sides rounded up to whole blocks; and the
+// file's own data, put together in a buffer that doubles.
+static void limit_decoder(size_t width, size_t height, size_t file_bytes) {
+  constexpr size_t kBlock = 64, kPixelBytes = 8;
+  max_decoder_bytes =
+      (width + kBlock) * (height + kBlock) * kPixelBytes + 2 * file_bytes + kDecoderStateBytes;
+}
 
 static void* decoder_allocate(size_t bytes) {
-  return bytes <= kMaxDecoderBytes ? std::malloc(bytes) : nullptr;
+  return bytes <= max_decoder_bytes ? std::malloc(bytes) : nullptr;
 }
 
 static void* decoder_reallocate(void* memory, size_t bytes) {
-  return bytes <= kMaxDecoderBytes ? std::realloc(memory, bytes) : nullptr;
+  return bytes <= max_decoder_bytes ? std::realloc(memory, bytes) : nullptr;
 }
 
 }  // namespace weft::io
@@ -101,6 +109,7 @@ Result<Image> decode_image(std::span<const uint8_t> bytes, uint32_t channels,
     return fail(Code::invalid_argument, prefix + "sides must be 1 to " + std::to_string(kMaxSide) +
                                             " pixels, found " + size_text(width, height));
   }
+  io::limit_decoder(static_cast<size_t>(width), static_cast<size_t>(height), bytes.size());
   const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
       stbi_load_from_memory(data, size, &width, &height, &found_channels,
                             static_cast<int>(channels)),

@@ -2,7 +2,7 @@
 #ifndef WEFT_ACTIVATION_GLSL
 #define WEFT_ACTIVATION_GLSL
 
-// erf to 1e-7 absolute: two minimax polynomials computed for this file with Remez exchange,
+// erf to 1e-7 absolute: two minimax polynomials computed for this file by Remez exchange,
 // x P(x^2) up to 1 and 1 - 2^(-Q(x)) above (their own errors: 2e-8 and 2e-9).
 float error_function(float x) {
   float size = min(abs(x), 4.0), square = size * size;
@@ -25,7 +25,9 @@ float activate(uint kind, float x) {
   const float log2_e = 1.44269504088896341;
   if (kind == WEFT_ACTIVATION_RELU) return max(x, 0.0);
   if (kind == WEFT_ACTIVATION_SILU) return x / (1.0 + exp2(-log2_e * x));
-  if (kind == WEFT_ACTIVATION_GELU) return 0.5 * x * (1.0 + error_function(0.707106781186547524 * x));
+  if (kind == WEFT_ACTIVATION_GELU) {
+    return 0.5 * x * (1.0 + error_function(0.707106781186547524 * x));
+  }
   if (kind == WEFT_ACTIVATION_GELU_TANH) {
     // (1 + tanh y) / 2 = 1 / (1 + exp(-2 y))
     float y = 0.797884560802865356 * x * fma(0.044715 * x, x, 1.0);

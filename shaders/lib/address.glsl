@@ -17,6 +17,11 @@ uvec2 address_step(uvec2 address, uvec2 stride, uint count) {
   return address_add(address, uvec2(low, high + stride.y * count));
 }
 
+// Where the slice of one batch item and head begins
+uvec2 slice_address(uvec2 address, uvec2 stride_batch, uint batch, uvec2 stride_head, uint head) {
+  return address_step(address_step(address, stride_batch, batch), stride_head, head);
+}
+
 // address + stride * count elements of 2^shift bytes
 uvec2 address_row(uvec2 address, uint stride, uint count, uint shift) {
   uint high, low;

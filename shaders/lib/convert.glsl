@@ -9,7 +9,8 @@ float bits16_to_float(uint type, uint bits) {
 
 vec4 bits16_to_float(uint type, uvec2 pairs) {
   if (type == WEFT_TYPE_BF16) {
-    return uintBitsToFloat(uvec4(pairs.x << 16, pairs.x & 0xffff0000u, pairs.y << 16, pairs.y & 0xffff0000u));
+    return uintBitsToFloat(
+        uvec4(pairs.x << 16, pairs.x & 0xffff0000u, pairs.y << 16, pairs.y & 0xffff0000u));
   }
   return vec4(unpackHalf2x16(pairs.x), unpackHalf2x16(pairs.y));
 }
@@ -28,7 +29,8 @@ uint float_to_f16(float value) {
   // Below 2^-14 the result counts steps of 2^-24: the significand shifted right, ties to even.
   uint shift = min(126u - min(size >> 23, 126u), 25u);
   uint significand = (size & 0x7fffffu) | 0x800000u;
-  uint subnormal = (significand + ((1u << shift) >> 1) - 1u + ((significand >> shift) & 1u)) >> shift;
+  uint to_even = (1u << shift >> 1) - 1u + (significand >> shift & 1u);
+  uint subnormal = (significand + to_even) >> shift;
   uint result = size < 0x38800000u ? subnormal : normal;
   if (size >= 0x477ff000u) result = 0x7c00u;
   if (size > 0x7f800000u) result = 0x7e00u;

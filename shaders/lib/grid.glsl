@@ -4,7 +4,8 @@
 
 // The number of this invocation where the host folds a long line of workgroups into x and y.
 uint folded_index(uint local_size) {
-  return (gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x) * local_size + gl_LocalInvocationID.x;
+  uint workgroup = gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x;
+  return workgroup * local_size + gl_LocalInvocationID.x;
 }
 
 #endif

@@ -1,5 +1,5 @@
-// What a mask says of one key: a number to add to the scaled score in the log2 domain, or "takes no part".
-// Only finite numbers are computed with, so devices that do not keep infinities agree.
+// What a mask says of one key: a number to add to the scaled score in the log2 domain, or that it
+// takes no part. Only finite numbers are computed with, so devices that drop infinities agree.
 #ifndef WEFT_MASK_GLSL
 #define WEFT_MASK_GLSL
 
@@ -8,7 +8,7 @@
 const float kLog2E = 1.44269504088896341;
 const float kLn2 = 0.693147180559945309;
 const uint kMinusInfinityBits = 0xff800000u;
-const float kExcluded = -3.0e38;    // below every score: the start of a row maximum, and a masked key
+const float kExcluded = -3.0e38;    // below every score: where a row maximum starts; a masked key
 const float kLowestBias = -2.0e38;  // a finite bias stays above kExcluded
 
 // log2 of the bytes of one mask entry

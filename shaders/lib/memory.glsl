@@ -1,24 +1,27 @@
-// Elements of any type behind a device address. The type and "aligned" are specialization constants at every
-// call, so one branch is left. Without WEFT_NATIVE16 only 32-bit words are read and written.
-// A read touches only the word, or on the aligned path the group of four, that holds a valid element.
+// Elements of any type behind a device address. The type and "aligned" are specialization constants
+// at every call, so one branch is left. Without WEFT_NATIVE16 only 32-bit words are read and
+// written. A read touches only the word, or on the aligned path the group of four, that holds a
+// valid element.
 #ifndef WEFT_MEMORY_GLSL
 #define WEFT_MEMORY_GLSL
 
 #include "lib/address.glsl"
 #include "lib/convert.glsl"
 
+#define WEFT_BUFFER(bytes) layout(buffer_reference, std430, buffer_reference_align = bytes)
+
 // Reads and writes have types of their own: devices fetch through "readonly" ones by cheaper paths.
-layout(buffer_reference, std430, buffer_reference_align = 16) readonly buffer Vectors { vec4 v[]; };
-layout(buffer_reference, std430, buffer_reference_align = 8) readonly buffer WordPairs { uvec2 v[]; };
-layout(buffer_reference, std430, buffer_reference_align = 4) readonly buffer Words { uint v[]; };
-layout(buffer_reference, std430, buffer_reference_align = 4) readonly buffer Floats { float v[]; };
-layout(buffer_reference, std430, buffer_reference_align = 16) writeonly buffer OutVectors { vec4 v[]; };
-layout(buffer_reference, std430, buffer_reference_align = 8) writeonly buffer OutWordPairs { uvec2 v[]; };
-layout(buffer_reference, std430, buffer_reference_align = 4) buffer OutWords { uint v[]; };
-layout(buffer_reference, std430, buffer_reference_align = 4) writeonly buffer OutFloats { float v[]; };
+WEFT_BUFFER(16) readonly buffer Vectors { vec4 v[]; };
+WEFT_BUFFER(8) readonly buffer WordPairs { uvec2 v[]; };
+WEFT_BUFFER(4) readonly buffer Words { uint v[]; };
+WEFT_BUFFER(4) readonly buffer Floats { float v[]; };
+WEFT_BUFFER(16) writeonly buffer OutVectors { vec4 v[]; };
+WEFT_BUFFER(8) writeonly buffer OutWordPairs { uvec2 v[]; };
+WEFT_BUFFER(4) buffer OutWords { uint v[]; };
+WEFT_BUFFER(4) writeonly buffer OutFloats { float v[]; };
 #ifdef WEFT_NATIVE16
-layout(buffer_reference, std430, buffer_reference_align = 2) readonly buffer Shorts { uint16_t v[]; };
-layout(buffer_reference, std430, buffer_reference_align = 2) writeonly buffer OutShorts { uint16_t v[]; };
+WEFT_BUFFER(2) readonly buffer Shorts { uint16_t v[]; };
+WEFT_BUFFER(2) writeonly buffer OutShorts { uint16_t v[]; };
 #endif
 
 uint type_shift(uint type) { return type == WEFT_TYPE_F32 ? 2u : 1u; }
@@ -46,7 +49,8 @@ vec4 load_group(uint type, bool aligned, uvec2 row, uint group, uint valid) {
     if (type == WEFT_TYPE_F32) return Vectors(row).v[group];
     return bits16_to_float(type, WordPairs(row).v[group]);
   }
-  // Elements that do not exist are replaced, not skipped: a short branch may be run with no lane active, reads included.
+  // Reads of elements that do not exist are moved, not skipped: drivers that mask lanes run a short
+  // branch with no lane active, reads included.
   uint first = group * 4u, last = first + valid - 1u;
   vec4 values = vec4(load_element(type, row, first), 0.0, 0.0, 0.0);
   if (valid > 1u) values.y = load_element(type, row, min(first + 1u, last));

@@ -4,7 +4,8 @@ namespace weft::test {
 
 Result<std::string> run_attention(const Device& device, const cases::AttentionCase& c,
                                   const cases::AttentionProblem& data,
-                                  const reference::AttentionResult& expected, const std::string& row) {
+                                  const reference::AttentionResult& expected,
+                                  const std::string& row) {
   WEFT_ASSIGN(const AttentionCall call, cases::make_call(device, c, data));
   WEFT_ASSIGN(const AttentionDesc desc, describe(call));
   WEFT_ASSIGN(const Attention plan, Attention::plan(device, desc));
@@ -15,7 +16,8 @@ Result<std::string> run_attention(const Device& device, const cases::AttentionCa
   WEFT_ASSIGN(const TwoRuns runs, run_twice(device, recorder, outputs));
 
   std::string problem;
-  if (!row.empty() && plan.kernel() != row) problem += std::string("the row ") + plan.kernel() + " ran. ";
+  if (!row.empty() && plan.kernel() != row)
+    problem += std::string("the row ") + plan.kernel() + " ran. ";
   problem += compare("output", runs.first[0], data.output, expected.output,
                      allowed_output(data.inputs, expected));
   if (c.logsumexp)

@@ -1,4 +1,5 @@
-// Attention: every case line on every kernel row that the device can run, against the fp64 reference.
+// Attention: every case line on every kernel row that the device can run, against the fp64
+// reference.
 #include <map>
 #include <string>
 
@@ -17,7 +18,10 @@ struct Problem {
   reference::AttentionResult expected;
 
   explicit Problem(const cases::AttentionCase& c)
-      : problem(c), line(cases::print(c)), data(cases::make_problem(c)), expected(reference::attention(data.inputs)) {}
+      : problem(c),
+        line(cases::print(c)),
+        data(cases::make_problem(c)),
+        expected(reference::attention(data.inputs)) {}
 };
 
 // Rows that need nothing run as they would where 16-bit storage is missing.
@@ -27,15 +31,16 @@ DeviceKind kind_of(const decide::AttentionRow& row) {
 
 bool can_run(const decide::AttentionRow& row, const cases::AttentionCase& c) {
   const DeviceTraits& traits = device().traits();
-  return (row.needs & ~decide::met_needs(traits)) == 0 && row.local_size <= traits.max_workgroup_invocations &&
-         c.head_dim <= row.max_head_dim && c.value_dim <= row.max_value_dim &&
-         c.head_dim + c.value_dim <= row.max_dim_sum;
+  return (row.needs & ~decide::met_needs(traits)) == 0 &&
+         row.local_size <= traits.max_workgroup_invocations && c.head_dim <= row.max_head_dim &&
+         c.value_dim <= row.max_value_dim && c.head_dim + c.value_dim <= row.max_dim_sum;
 }
 
 void judge(const Result<std::string>& result, const std::string& row, const std::string& line) {
   const std::string command = "--kernel " + row + " --case \"" + line + "\"";
   if (!result)
-    FAIL_CHECK(command << "\n  " << to_string(result.error().code) << ": " << result.error().message);
+    FAIL_CHECK(command << "\n  " << to_string(result.error().code) << ": "
+                       << result.error().message);
   else if (!result->empty())
     FAIL_CHECK(command << "\n  " << *result);
   else
@@ -51,7 +56,8 @@ std::map<std::string, int> run_all(const std::vector<cases::Case>& all) {
     for (const decide::AttentionRow& row : decide::attention_rows()) {
       if (!selection().kernel.empty() && selection().kernel != row.name) continue;
       if (!can_run(row, p.problem)) continue;
-      judge(run_attention(device(kind_of(row)), p.problem, p.data, p.expected, row.name), row.name, p.line);
+      judge(run_attention(device(kind_of(row)), p.problem, p.data, p.expected, row.name), row.name,
+            p.line);
       ++ran[row.name];
     }
   }
@@ -85,7 +91,8 @@ TEST_CASE("one case of the command line", "[.][one]") { run_all(cases_of("")); }
 
 TEST_CASE("attention: the chosen rows") { run_unforced("smoke.txt", {}, "(chosen)"); }
 TEST_CASE("attention: without 16-bit storage, through copies") {
-  run_unforced("smoke.txt", {.without_16bit = true, .without_direct_access = true}, "(chosen without 16 bit)");
+  run_unforced("smoke.txt", {.without_16bit = true, .without_direct_access = true},
+               "(chosen without 16 bit)");
 }
 
 TEST_CASE("attention: rows that can't take a head_dim say so") {

@@ -10,7 +10,8 @@ namespace {
 // What storing in the type may add to a correct fp32 result.
 double storage_error(DType dtype, double expected) {
   if (dtype != DType::f16 && dtype != DType::bf16) return 0.0;
-  const double flush = std::abs(expected) < cases::smallest_normal(dtype) ? cases::smallest_normal(dtype) : 0.0;
+  const double flush =
+      std::abs(expected) < cases::smallest_normal(dtype) ? cases::smallest_normal(dtype) : 0.0;
   return std::max(cases::ulp(dtype, expected), flush);
 }
 
@@ -42,8 +43,9 @@ double largest_size(const reference::Array& values) {
 
 }  // namespace
 
-std::string compare(const char* name, const std::vector<std::byte>& bytes, const cases::Placement& placement,
-                    const reference::Array& expected, const Allowed& allowed) {
+std::string compare(const char* name, const std::vector<std::byte>& bytes,
+                    const cases::Placement& placement, const reference::Array& expected,
+                    const Allowed& allowed) {
   const reference::Array found = cases::decode(bytes, placement);
   size_t wrong = 0, worst = 0;
   double worst_badness = 0.0;
@@ -69,9 +71,11 @@ std::string compare(const char* name, const std::vector<std::byte>& bytes, const
 
 double score_error(double magnitude) { return kUnit * (8.0 * magnitude + 4.0); }
 
-Allowed allowed_output(const reference::AttentionInputs& inputs, const reference::AttentionResult& result) {
+Allowed allowed_output(const reference::AttentionInputs& inputs,
+                       const reference::AttentionResult& result) {
   const double largest = largest_size(inputs.value);
-  const double sums = kUnit * largest * (16.0 + 2.0 * std::sqrt(static_cast<double>(inputs.key.shape[2])));
+  const double sums =
+      kUnit * largest * (16.0 + 2.0 * std::sqrt(static_cast<double>(inputs.key.shape[2])));
   const auto value_dim = static_cast<size_t>(inputs.value.shape[3]);
   return [&result, sums, value_dim](size_t i) {
     const double error = score_error(result.magnitude.values[i / value_dim]);
@@ -79,7 +83,8 @@ Allowed allowed_output(const reference::AttentionInputs& inputs, const reference
   };
 }
 
-Allowed allowed_logsumexp(const reference::AttentionInputs& inputs, const reference::AttentionResult& result) {
+Allowed allowed_logsumexp(const reference::AttentionInputs& inputs,
+                          const reference::AttentionResult& result) {
   const double sums = kUnit * (16.0 + 2.0 * std::sqrt(static_cast<double>(inputs.key.shape[2])));
   return [&result, sums](size_t i) {
     const double logsumexp = result.logsumexp.values[i];

@@ -1,11 +1,12 @@
 // The rule that device results are held to.
 //
-// Inputs are rounded to their types first and the reference computes on the rounded values, so what remains
-// is fp32 arithmetic and one rounding of the result. With u = 2^-24, the largest relative error of one fp32
-// operation: a sum of n terms of random sign ends within a few u times the sum of their sizes (its partial
-// sums stay far below that), and exponentials and divisions add a few u of their own (up to 3 + 2|x| units in
-// Vulkan). Results stored in 16 bits may be off by one unit in the last place besides: half of it from
-// rounding the true value, the rest where a tiny error tips it over.
+// Inputs are rounded to their types first and the reference computes on the rounded values, so what
+// remains is fp32 arithmetic and one rounding of the result. With u = 2^-24, the largest relative
+// error of one fp32 operation: a sum of n terms of random sign ends within a few u times the sum of
+// their sizes (its partial sums stay far below that), and exponentials and divisions add a few u of
+// their own (up to 3 + 2|x| units in Vulkan). Results stored in 16 bits may be off by one unit in
+// the last place besides: half of it from rounding the true value, the rest where a tiny error tips
+// it over.
 #pragma once
 
 #include <cstddef>
@@ -25,17 +26,20 @@ inline constexpr double kUnit = 0x1p-24;
 // Allowed fp32 error of element i of the reference array.
 using Allowed = std::function<double(size_t)>;
 
-// "" if every element lies within the allowed error and every byte between and around them is untouched,
-// else the worst element and how many are wrong.
-std::string compare(const char* name, const std::vector<std::byte>& bytes, const cases::Placement& placement,
-                    const reference::Array& expected, const Allowed& allowed);
+// "" if every element lies within the allowed error and every byte between and around them is
+// untouched, else the worst element and how many are wrong.
+std::string compare(const char* name, const std::vector<std::byte>& bytes,
+                    const cases::Placement& placement, const reference::Array& expected,
+                    const Allowed& allowed);
 
 // Errors of a score: its dot product, and the exponential's argument in fp32.
 double score_error(double magnitude);
-// A row of the output: errors of scores move it by their size times its spread around the mean; sums over
-// keys add theirs.
-Allowed allowed_output(const reference::AttentionInputs& inputs, const reference::AttentionResult& result);
-Allowed allowed_logsumexp(const reference::AttentionInputs& inputs, const reference::AttentionResult& result);
+// A row of the output: errors of scores move it by their size times its spread around the mean;
+// sums over keys add theirs.
+Allowed allowed_output(const reference::AttentionInputs& inputs,
+                       const reference::AttentionResult& result);
+Allowed allowed_logsumexp(const reference::AttentionInputs& inputs,
+                          const reference::AttentionResult& result);
 // A weight is an exponential: a score's error is its relative error.
 Allowed allowed_weights(const reference::Array& weights, const reference::AttentionResult& result);
 // `units` times u times the sizes of the terms.

@@ -1,4 +1,5 @@
-// Wrong calls: each gets the right code, and a message that names the operation, the rule and the value found.
+// Wrong calls: each gets the right code, and a message that names the operation, the rule and the
+// value found.
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -66,50 +67,26 @@ using C = Calls;
 constexpr uint32_t kNoSuchHead[] = {0, 6};
 constexpr uint32_t kNoSuchKey[] = {7};
 
-// Breaks a call by `change`, then makes it.
-WrongCall wrong_attention(const char* name, std::vector<const char*> says, std::function<void(AttentionCall&)> change) {
-  says.insert(says.begin(), "attention: ");
-  return {name, says, [change](C& c) {
-            change(c.attention);
-            return attention(c.recorder, c.attention);
-          }};
-}
-WrongCall wrong_weights(const char* name, std::vector<const char*> says,
-                        std::function<void(AttentionWeightsCall&)> change) {
-  says.insert(says.begin(), "attention_weights: ");
-  return {name, says, [change](C& c) {
-            change(c.weights);
-            return attention_weights(c.recorder, c.weights);
-          }};
-}
-WrongCall wrong_linear(const char* name, std::vector<const char*> says, std::function<void(LinearCall&)> change) {
-  says.insert(says.begin(), "linear: ");
-  return {name, says, [change](C& c) {
-            change(c.linear);
-            return linear(c.recorder, c.linear);
-          }};
-}
-WrongCall wrong_norm(const char* name, std::vector<const char*> says, std::function<void(NormCall&)> change) {
-  says.insert(says.begin(), "layer_norm: ");
-  return {name, says, [change](C& c) {
-            change(c.norm);
-            return layer_norm(c.recorder, c.norm);
-          }};
-}
-WrongCall wrong_add(const char* name, std::vector<const char*> says, std::function<void(AddCall&)> change) {
-  says.insert(says.begin(), "add: ");
-  return {name, says, [change](C& c) {
-            change(c.add);
-            return add(c.recorder, c.add);
-          }};
-}
-WrongCall wrong_gather(const char* name, std::vector<const char*> says, std::function<void(GatherCall&)> change) {
-  says.insert(says.begin(), "gather: ");
-  return {name, says, [change](C& c) {
-            change(c.gather);
-            return gather(c.recorder, c.gather);
-          }};
-}
+// Breaks one of the correct calls by `change`, then makes it.
+template <class Call, Call Calls::*which, Result<void> (*make)(Recorder&, const Call&)>
+struct Wrong {
+  const char* operation;
+  WrongCall operator()(const char* name, std::vector<const char*> says,
+                       std::function<void(Call&)> change) const {
+    says.insert(says.begin(), operation);
+    return {name, says, [change](C& c) {
+              change(c.*which);
+              return make(c.recorder, c.*which);
+            }};
+  }
+};
+constexpr Wrong<AttentionCall, &C::attention, attention> wrong_attention{"attention: "};
+constexpr Wrong<AttentionWeightsCall, &C::weights, attention_weights> wrong_weights{
+    "attention_weights: "};
+constexpr Wrong<LinearCall, &C::linear, linear> wrong_linear{"linear: "};
+constexpr Wrong<NormCall, &C::norm, layer_norm> wrong_norm{"layer_norm: "};
+constexpr Wrong<AddCall, &C::add, add> wrong_add{"add: "};
+constexpr Wrong<GatherCall, &C::gather, gather> wrong_gather{"gather: "};
 
 std::vector<WrongCall> wrong_attention_calls() {
   using A = AttentionCall;
@@ -119,22 +96,39 @@ std::vector<WrongCall> wrong_attention_calls() {
       wrong_attention("no value", {"value is not given"}, [](A& a) { a.value = {}; }),
       wrong_attention("no output", {"output is not given"}, [](A& a) { a.output = {}; }),
       wrong_attention("rank 3 query", {"query.shape", "[6, 5, 8]", "rank", "4"},
-                      [](A& a) { a.query = tensor(DType::f32, {6, 5, 8}); }),
+                      [](A& a) {
+                        a.query = tensor(DType::f32, {6, 5, 8});
+                      }),
       wrong_attention("rank 3 output", {"output.shape", "[6, 5, 4]", "rank", "4"},
-                      [](A& a) { a.output = tensor(DType::f32, {6, 5, 4}); }),
+                      [](A& a) {
+                        a.output = tensor(DType::f32, {6, 5, 4});
+                      }),
       wrong_attention("other head_dim", {"key.shape[3]", "9", "query.shape[3]", "8"},
-                      [](A& a) { a.key = tensor(DType::f32, {2, 3, 7, 9}); }),
+                      [](A& a) {
+                        a.key = tensor(DType::f32, {2, 3, 7, 9});
+                      }),
       wrong_attention("other batch", {"key.shape[0]", "3", "query.shape[0]", "2"},
-                      [](A& a) { a.key = tensor(DType::f32, {3, 3, 7, 8}); }),
+                      [](A& a) {
+                        a.key = tensor(DType::f32, {3, 3, 7, 8});
+                      }),
       wrong_attention("other kv_len", {"value.shape[2]", "6", "key.shape[2]", "7"},
-                      [](A& a) { a.value = tensor(DType::f32, {2, 3, 6, 4}); }),
+                      [](A& a) {
+                        a.value = tensor(DType::f32, {2, 3, 6, 4});
+                      }),
       wrong_attention("other kv_heads", {"value.shape[1]", "6", "key.shape[1]", "3"},
-                      [](A& a) { a.value = tensor(DType::f32, {2, 6, 7, 4}); }),
+                      [](A& a) {
+                        a.value = tensor(DType::f32, {2, 6, 7, 4});
+                      }),
       wrong_attention("other value_dim", {"output.shape[3]", "8", "value.shape[3]", "4"},
-                      [](A& a) { a.output = tensor(DType::f32, {2, 6, 5, 8}); }),
+                      [](A& a) {
+                        a.output = tensor(DType::f32, {2, 6, 5, 8});
+                      }),
       wrong_attention("other q_len", {"output.shape[2]", "7", "query.shape[2]", "5"},
-                      [](A& a) { a.output = tensor(DType::f32, {2, 6, 7, 4}); }),
-      wrong_attention("kv_heads that don't divide", {"key.shape[1]", "4", "query.shape[1]", "6", "divide"},
+                      [](A& a) {
+                        a.output = tensor(DType::f32, {2, 6, 7, 4});
+                      }),
+      wrong_attention("kv_heads that don't divide",
+                      {"key.shape[1]", "4", "query.shape[1]", "6", "divide"},
                       [](A& a) {
                         a.key = tensor(DType::f32, {2, 4, 7, 8});
                         a.value = tensor(DType::f32, {2, 4, 7, 4});
@@ -150,11 +144,17 @@ std::vector<WrongCall> wrong_attention_calls() {
                         a.output = tensor(DType::f32, {2, 6, 5, 0});
                       }),
       wrong_attention("integer query", {"query.dtype", "i32"},
-                      [](A& a) { a.query = tensor(DType::i32, {2, 6, 5, 8}); }),
+                      [](A& a) {
+                        a.query = tensor(DType::i32, {2, 6, 5, 8});
+                      }),
       wrong_attention("byte output", {"output.dtype", "u8"},
-                      [](A& a) { a.output = tensor(DType::u8, {2, 6, 5, 4}); }),
+                      [](A& a) {
+                        a.output = tensor(DType::u8, {2, 6, 5, 4});
+                      }),
       wrong_attention("key and value of two types", {"value.dtype", "f16", "key.dtype", "f32"},
-                      [](A& a) { a.value = tensor(DType::f16, {2, 3, 7, 4}); }),
+                      [](A& a) {
+                        a.value = tensor(DType::f16, {2, 3, 7, 4});
+                      }),
       wrong_attention("columns apart", {"key.strides[3]", "2"},
                       [](A& a) {
                         a.key = tensor(DType::f32, {2, 3, 7, 16});
@@ -164,7 +164,9 @@ std::vector<WrongCall> wrong_attention_calls() {
       wrong_attention("negative stride", {"query.strides[2]", "-8"},
                       [](A& a) { a.query.strides[2] = -8; }),
       wrong_attention("strides of another rank", {"query.strides", "[8, 1]"},
-                      [](A& a) { a.query.strides = {8, 1}; }),
+                      [](A& a) {
+                        a.query.strides = {8, 1};
+                      }),
       wrong_attention("offset inside an element", {"query.offset_bytes", "6", "multiple"},
                       [](A& a) {
                         a.query = tensor(DType::f32, {2, 6, 6, 8});
@@ -187,27 +189,45 @@ std::vector<WrongCall> wrong_attention_calls() {
       wrong_attention("scale NaN", {"scale", "nan", "finite"},
                       [](A& a) { a.scale = std::numeric_limits<float>::quiet_NaN(); }),
       wrong_attention("mask of the wrong length", {"mask.shape[3]", "6", "key.shape[2]", "7"},
-                      [](A& a) { a.mask = tensor(DType::u8, {1, 1, 1, 6}); }),
+                      [](A& a) {
+                        a.mask = tensor(DType::u8, {1, 1, 1, 6});
+                      }),
       wrong_attention("mask that can't be broadcast", {"mask.shape[1]", "3", "query.shape[1]", "6"},
-                      [](A& a) { a.mask = tensor(DType::f32, {1, 3, 5, 7}); }),
+                      [](A& a) {
+                        a.mask = tensor(DType::f32, {1, 3, 5, 7});
+                      }),
       wrong_attention("mask of integers", {"mask.dtype", "i32"},
-                      [](A& a) { a.mask = tensor(DType::i32, {1, 1, 1, 7}); }),
+                      [](A& a) {
+                        a.mask = tensor(DType::i32, {1, 1, 1, 7});
+                      }),
       wrong_attention("mask of rank 2", {"mask.shape", "[5, 7]", "4"},
-                      [](A& a) { a.mask = tensor(DType::u8, {5, 7}); }),
+                      [](A& a) {
+                        a.mask = tensor(DType::u8, {5, 7});
+                      }),
       wrong_attention("lengths of another type", {"kv_lengths.dtype", "f32", "i32"},
                       [](A& a) { a.kv_lengths = tensor(DType::f32, {2}); }),
       wrong_attention("too few lengths", {"kv_lengths.shape[0]", "1", "2"},
                       [](A& a) { a.kv_lengths = tensor(DType::i32, {1}); }),
       wrong_attention("logsumexp of rank 4", {"logsumexp.shape", "[2, 6, 5, 1]", "3"},
-                      [](A& a) { a.logsumexp = tensor(DType::f32, {2, 6, 5, 1}); }),
+                      [](A& a) {
+                        a.logsumexp = tensor(DType::f32, {2, 6, 5, 1});
+                      }),
       wrong_attention("logsumexp of halves", {"logsumexp.dtype", "f16", "f32"},
-                      [](A& a) { a.logsumexp = tensor(DType::f16, {2, 6, 5}); }),
+                      [](A& a) {
+                        a.logsumexp = tensor(DType::f16, {2, 6, 5});
+                      }),
       wrong_attention("logsumexp of another length", {"logsumexp.shape[2]", "4", "5"},
-                      [](A& a) { a.logsumexp = tensor(DType::f32, {2, 6, 4}); }),
+                      [](A& a) {
+                        a.logsumexp = tensor(DType::f32, {2, 6, 4});
+                      }),
       wrong_attention("key of another device", {"key", "device"},
-                      [](A& a) { a.key = must(other_device().tensor(DType::f32, {2, 3, 7, 8})); }),
+                      [](A& a) {
+                        a.key = must(other_device().tensor(DType::f32, {2, 3, 7, 8}));
+                      }),
       wrong_attention("logsumexp of another device", {"logsumexp", "device"},
-                      [](A& a) { a.logsumexp = must(other_device().tensor(DType::f32, {2, 6, 5})); }),
+                      [](A& a) {
+                        a.logsumexp = must(other_device().tensor(DType::f32, {2, 6, 5}));
+                      }),
   };
 }
 
@@ -217,9 +237,13 @@ std::vector<WrongCall> wrong_weights_calls() {
       wrong_weights("no logsumexp", {"logsumexp is not given"}, [](W& w) { w.logsumexp = {}; }),
       wrong_weights("no weights", {"weights is not given"}, [](W& w) { w.weights = {}; }),
       wrong_weights("weights of halves", {"weights.dtype", "f16", "f32"},
-                    [](W& w) { w.weights = tensor(DType::f16, {2, 6, 5, 7}); }),
+                    [](W& w) {
+                      w.weights = tensor(DType::f16, {2, 6, 5, 7});
+                    }),
       wrong_weights("too few columns", {"weights.shape[3]", "6", "7"},
-                    [](W& w) { w.weights = tensor(DType::f32, {2, 6, 5, 6}); }),
+                    [](W& w) {
+                      w.weights = tensor(DType::f32, {2, 6, 5, 6});
+                    }),
       wrong_weights("a mean over heads has one", {"weights.shape[1]", "6", "1"},
                     [](W& w) { w.mean_heads = true; }),
       wrong_weights("no such head", {"heads", "6"},
@@ -238,7 +262,9 @@ std::vector<WrongCall> wrong_weights_calls() {
                       w.weights.buffer = w.key.buffer;
                     }),
       wrong_weights("weights of another device", {"weights", "device"},
-                    [](W& w) { w.weights = must(other_device().tensor(DType::f32, {2, 6, 5, 7})); }),
+                    [](W& w) {
+                      w.weights = must(other_device().tensor(DType::f32, {2, 6, 5, 7}));
+                    }),
   };
 }
 
@@ -246,13 +272,19 @@ std::vector<WrongCall> wrong_op_calls() {
   return {
       wrong_linear("no input", {"input is not given"}, [](LinearCall& l) { l.input = {}; }),
       wrong_linear("other features", {"weight.shape[1]", "9", "input.shape[1]", "8"},
-                   [](LinearCall& l) { l.weight = tensor(DType::f32, {4, 9}); }),
+                   [](LinearCall& l) {
+                     l.weight = tensor(DType::f32, {4, 9});
+                   }),
       wrong_linear("weight of rank 1", {"weight.shape", "[8]", "2"},
                    [](LinearCall& l) { l.weight = tensor(DType::f32, {8}); }),
       wrong_linear("other out_features", {"output.shape[1]", "5", "weight.shape[0]", "4"},
-                   [](LinearCall& l) { l.output = tensor(DType::f32, {5, 5}); }),
+                   [](LinearCall& l) {
+                     l.output = tensor(DType::f32, {5, 5});
+                   }),
       wrong_linear("other rows", {"output", "6", "5"},
-                   [](LinearCall& l) { l.output = tensor(DType::f32, {6, 4}); }),
+                   [](LinearCall& l) {
+                     l.output = tensor(DType::f32, {6, 4});
+                   }),
       wrong_linear("bias of another length", {"bias.shape[0]", "5", "4"},
                    [](LinearCall& l) { l.bias = tensor(DType::f32, {5}); }),
       wrong_linear("bias of integers", {"bias.dtype", "i32"},
@@ -272,7 +304,9 @@ std::vector<WrongCall> wrong_op_calls() {
                      l.output = tensor(DType::f32, {10, 4});
                    }),
       wrong_linear("weight of another device", {"weight", "device"},
-                   [](LinearCall& l) { l.weight = must(other_device().tensor(DType::f32, {4, 8})); }),
+                   [](LinearCall& l) {
+                     l.weight = must(other_device().tensor(DType::f32, {4, 8}));
+                   }),
       wrong_norm("weight of another length", {"weight.shape[0]", "7", "8"},
                  [](NormCall& n) { n.weight = tensor(DType::f32, {7}); }),
       wrong_norm("weight and bias of two types", {"bias.dtype", "f16", "weight.dtype", "f32"},
@@ -289,9 +323,13 @@ std::vector<WrongCall> wrong_op_calls() {
                  }),
       wrong_norm("no output", {"output is not given"}, [](NormCall& n) { n.output = {}; }),
       wrong_add("rows that don't divide", {"right", "4", "6"},
-                [](AddCall& a) { a.right = tensor(DType::f32, {4, 8}); }),
+                [](AddCall& a) {
+                  a.right = tensor(DType::f32, {4, 8});
+                }),
       wrong_add("other dim", {"right.shape[1]", "7", "left.shape[1]", "8"},
-                [](AddCall& a) { a.right = tensor(DType::f32, {3, 7}); }),
+                [](AddCall& a) {
+                  a.right = tensor(DType::f32, {3, 7});
+                }),
       wrong_add("output over right", {"output", "right", "overlap"},
                 [](AddCall& a) {
                   a.right = tensor(DType::f32, {6, 8});
@@ -306,9 +344,13 @@ std::vector<WrongCall> wrong_op_calls() {
                      g.indices.strides[0] = 2;
                    }),
       wrong_gather("other count", {"output.shape[0]", "4", "indices.shape[0]", "5"},
-                   [](GatherCall& g) { g.output = tensor(DType::f32, {4, 8}); }),
+                   [](GatherCall& g) {
+                     g.output = tensor(DType::f32, {4, 8});
+                   }),
       wrong_gather("other dim", {"output.shape[1]", "9", "table.shape[1]", "8"},
-                   [](GatherCall& g) { g.output = tensor(DType::f32, {5, 9}); }),
+                   [](GatherCall& g) {
+                     g.output = tensor(DType::f32, {5, 9});
+                   }),
       wrong_gather("no table", {"table is not given"}, [](GatherCall& g) { g.table = {}; }),
   };
 }
@@ -320,29 +362,41 @@ std::vector<WrongCall> wrong_plans() {
   };
   return {
       {"no head_dim", {"attention: ", "head_dim", "0"}, [=](C&) { return plan(device(), {}); }},
-      {"head_dim 257", {"attention: ", "head_dim", "257", "256"},
+      {"head_dim 257",
+       {"attention: ", "head_dim", "257", "256"},
        [=](C&) { return plan(device(), {.head_dim = 257}); }},
-      {"value_dim 1000", {"attention: ", "value_dim", "1000", "256"},
+      {"value_dim 1000",
+       {"attention: ", "value_dim", "1000", "256"},
        [=](C&) { return plan(device(), {.head_dim = 8, .value_dim = 1000}); }},
-      {"integers", {"attention: ", "kv_dtype", "i32"},
+      {"integers",
+       {"attention: ", "kv_dtype", "i32"},
        [=](C&) { return plan(device(), {.kv_dtype = DType::i32, .head_dim = 8}); }},
-      {"a bias of bytes", {"attention: ", "mask_dtype", "u8"},
+      {"a bias of bytes",
+       {"attention: ", "mask_dtype", "u8"},
        [=](C&) { return plan(device(), {.head_dim = 8, .mask = MaskKind::bias}); }},
-      {"a row that is none", {"attention: ", "no_such_row"},
-       [=](C&) { return plan(device({.kernel = "no_such_row"}), {.head_dim = 8}); }, Code::unsupported},
-      {"a row that the device can't run", {"attention: ", "attention_lane_cpu_1", "16-bit"},
+      {"a row that is none",
+       {"attention: ", "no_such_row"},
+       [=](C&) { return plan(device({.kernel = "no_such_row"}), {.head_dim = 8}); },
+       Code::unsupported},
+      {"a row that the device can't run",
+       {"attention: ", "attention_lane_cpu_1", "16-bit"},
        [=](C&) {
-         return plan(device({.kernel = "attention_lane_cpu_1", .without_16bit = true}), {.head_dim = 8});
+         return plan(device({.kernel = "attention_lane_cpu_1", .without_16bit = true}),
+                     {.head_dim = 8});
        },
        Code::unsupported},
-      {"a call that isn't what was planned", {"attention: ", "query.shape[3]", "16", "8"},
+      {"a call that isn't what was planned",
+       {"attention: ", "query.shape[3]", "16", "8"},
        [](C& c) -> Result<void> {
-         WEFT_ASSIGN(const Attention planned, Attention::plan(device(), {.head_dim = 16, .value_dim = 4}));
+         WEFT_ASSIGN(const Attention planned,
+                     Attention::plan(device(), {.head_dim = 16, .value_dim = 4}));
          return planned.record(c.recorder, c.attention);
        }},
-      {"a recorder of another device", {"attention: ", "device"},
+      {"a recorder of another device",
+       {"attention: ", "device"},
        [](C& c) -> Result<void> {
-         WEFT_ASSIGN(const Attention planned, Attention::plan(other_device(), {.head_dim = 8, .value_dim = 4}));
+         WEFT_ASSIGN(const Attention planned,
+                     Attention::plan(other_device(), {.head_dim = 8, .value_dim = 4}));
          return planned.record(c.recorder, c.attention);
        }},
   };

@@ -38,7 +38,8 @@ const Device& device(const DeviceKind& kind) {
   options.without_direct_access = kind.without_direct_access;
   options.validation = true;
   options.log = [](LogLevel level, std::string_view text) {
-    if (level == LogLevel::error) std::fprintf(stderr, "%.*s\n", static_cast<int>(text.size()), text.data());
+    if (level == LogLevel::error)
+      std::fprintf(stderr, "%.*s\n", static_cast<int>(text.size()), text.data());
   };
   open_devices().push_back({kind, must(Device::open(options))});
   return open_devices().back().device;
@@ -55,7 +56,8 @@ uint64_t validation_messages() {
 
 void close_devices() { open_devices().clear(); }
 
-Result<TwoRuns> run_twice(const Device& device, Recorder& recorder, const std::vector<Tensor>& outputs) {
+Result<TwoRuns> run_twice(const Device& device, Recorder& recorder,
+                          const std::vector<Tensor>& outputs) {
   WEFT_ASSIGN(const Program program, recorder.finish());
   TwoRuns runs{.same = true};
   for (int turn = 0; turn < 2; ++turn) {
@@ -63,8 +65,10 @@ Result<TwoRuns> run_twice(const Device& device, Recorder& recorder, const std::v
     WEFT_TRY(ticket.wait());
     for (size_t i = 0; i < outputs.size(); ++i) {
       WEFT_ASSIGN(std::vector<std::byte> bytes, cases::buffer_bytes(device, outputs[i]));
-      if (turn == 0) runs.first.push_back(std::move(bytes));
-      else runs.same = runs.same && bytes == runs.first[i];
+      if (turn == 0)
+        runs.first.push_back(std::move(bytes));
+      else
+        runs.same = runs.same && bytes == runs.first[i];
       if (turn == 0) WEFT_TRY(cases::poison_again(device, outputs[i]));
     }
   }

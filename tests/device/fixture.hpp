@@ -1,5 +1,5 @@
-// What device tests share: devices opened once with the validation layer, repeated runs, and the command
-// line's choice of one case or one kernel row.
+// What device tests share: devices opened once with the validation layer, repeated runs, and the
+// command line's choice of one case or one kernel row.
 #pragma once
 
 #include <catch2/catch_test_macros.hpp>
@@ -20,7 +20,8 @@ struct Selection {
 };
 Selection& selection();
 
-// The cases of a file of tests/cases, or the one that --case gives. A file that can't be read fails the test.
+// The cases of a file of tests/cases, or the one that --case gives. A file that can't be read fails
+// the test.
 std::vector<cases::Case> cases_of(const std::string& file);
 
 // The value, or a failure of the running test.
@@ -51,6 +52,7 @@ struct TwoRuns {
   std::vector<std::vector<std::byte>> first;  // as the outputs given
   bool same = false;                          // the second run gave the same bits
 };
-Result<TwoRuns> run_twice(const Device& device, Recorder& recorder, const std::vector<Tensor>& outputs);
+Result<TwoRuns> run_twice(const Device& device, Recorder& recorder,
+                          const std::vector<Tensor>& outputs);
 
 }  // namespace weft::test

@@ -99,7 +99,7 @@ TEST_CASE("held-out shapes and colours are found, far better than by any baselin
   CHECK(result.scores[0].iou >= 0.6);
   for (size_t baseline = 2; baseline < result.scores.size(); ++baseline) {
     CAPTURE(result.scores[baseline].map);
-    CHECK(result.scores[baseline].pointing < 0.6);
+    CHECK(result.scores[baseline].pointing < result.scores[0].pointing - 0.2);
   }
 }
 

@@ -1,5 +1,5 @@
-// The main function of every device test program: Catch2's, with a choice of one case and one kernel row,
-// and no message of the validation layer forgiven.
+// The main function of every device test program: Catch2's, with a choice of one case and one
+// kernel row, and no message of the validation layer forgiven.
 #include <catch2/catch_session.hpp>
 #include <cstdio>
 
@@ -10,7 +10,8 @@ int main(int argc, char** argv) {
   weft::test::Selection& selection = weft::test::selection();
   using Catch::Clara::Opt;
   session.cli(session.cli() |
-              Opt(selection.case_line, "line")["--case"]("run this case line in place of the files' lines") |
+              Opt(selection.case_line,
+                  "line")["--case"]("run this case line in place of the files' lines") |
               Opt(selection.kernel, "row")["--kernel"]("run this kernel row only"));
   if (const int error = session.applyCommandLine(argc, argv); error != 0) return error;
   if (!selection.case_line.empty() && session.configData().testsOrTags.empty())

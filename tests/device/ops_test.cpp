@@ -1,4 +1,5 @@
-// Linear, norms, add and gather: every line of ops.txt on every way to run it, against the fp64 reference.
+// Linear, norms, add and gather: every line of ops.txt on every way to run it, against the fp64
+// reference.
 #include <functional>
 #include <string>
 
@@ -22,14 +23,15 @@ struct Expected {
 };
 
 Expected expect(const cases::LinearProblem& p, const cases::LinearCase& c) {
-  return {reference::linear(p.input.values, p.weight.values, c.bias ? &p.bias.values : nullptr, c.activation),
+  return {reference::linear(p.input.values, p.weight.values, c.bias ? &p.bias.values : nullptr,
+                            c.activation),
           kLinearUnits};
 }
 
 Expected expect(const cases::NormProblem& p, const cases::NormCase& c) {
   const auto norm = c.norm == cases::Norm::layer ? reference::layer_norm : reference::rms_norm;
-  return {norm(p.input.values, c.no_weight ? nullptr : &p.weight.values, c.bias ? &p.bias.values : nullptr,
-               c.epsilon),
+  return {norm(p.input.values, c.no_weight ? nullptr : &p.weight.values,
+               c.bias ? &p.bias.values : nullptr, c.epsilon),
           kNormUnits};
 }
 
@@ -60,7 +62,8 @@ bool runs_in_place(const cases::AddCase& c) { return c.in_place; }
 bool runs_in_place(const auto&) { return false; }
 
 template <class OpCase, class Problem>
-Result<std::string> run(const Device& device, const OpCase& c, const Problem& p, const Expected& expected) {
+Result<std::string> run(const Device& device, const OpCase& c, const Problem& p,
+                        const Expected& expected) {
   Recorder recorder(device);
   WEFT_ASSIGN(const auto call, cases::make_call(device, c, p));
   WEFT_TRY(record(recorder, call, c));
@@ -95,13 +98,17 @@ void run_case(const OpCase& c) {
     INFO("--kernel \"" << kind.kernel << "\" --case \"" << cases::print(c) << "\""
                        << (kind.without_16bit ? ", without 16-bit storage" : ""));
     const auto result = run(device(kind), c, problem, expected);
-    if (!result) FAIL_CHECK(to_string(result.error().code) << ": " << result.error().message);
-    else CHECK(*result == "");
+    if (!result)
+      FAIL_CHECK(to_string(result.error().code) << ": " << result.error().message);
+    else
+      CHECK(*result == "");
   }
 }
 
 template <class OpCase>
-void run_all(const std::function<bool(const OpCase&)>& wanted = [](const OpCase&) { return true; }) {
+void run_all(const std::function<bool(const OpCase&)>& wanted = [](const OpCase&) {
+  return true;
+}) {
   int count = 0;
   for (const cases::Case& any : cases_of("ops.txt")) {
     const OpCase* c = std::get_if<OpCase>(&any);

@@ -18,13 +18,16 @@ struct Array {
       : shape{a, b, c, d}, values(static_cast<size_t>(a * b * c * d), fill) {}
 
   // The row of elements [a, b, c, 0...].
-  const double* row(int64_t a, int64_t b, int64_t c) const { return values.data() + row_index(a, b, c); }
+  const double* row(int64_t a, int64_t b, int64_t c) const {
+    return values.data() + row_index(a, b, c);
+  }
   double* row(int64_t a, int64_t b, int64_t c) { return values.data() + row_index(a, b, c); }
 
  private:
   size_t row_index(int64_t a, int64_t b, int64_t c) const {
     const auto repeat = [this](size_t axis, int64_t i) { return shape[axis] == 1 ? 0 : i; };
-    return static_cast<size_t>(((repeat(0, a) * shape[1] + repeat(1, b)) * shape[2] + repeat(2, c)) * shape[3]);
+    return static_cast<size_t>(
+        ((repeat(0, a) * shape[1] + repeat(1, b)) * shape[2] + repeat(2, c)) * shape[3]);
   }
 };
 

@@ -24,7 +24,8 @@ struct Row {
 Row softmax_row(const AttentionInputs& inputs, int64_t item, int64_t head, int64_t i) {
   const int64_t head_dim = inputs.query.shape[3];
   const int64_t kv_len = inputs.key.shape[2];
-  const double scale = inputs.scale == 0.0 ? 1.0 / std::sqrt(static_cast<double>(head_dim)) : inputs.scale;
+  const double scale =
+      inputs.scale == 0.0 ? 1.0 / std::sqrt(static_cast<double>(head_dim)) : inputs.scale;
   const double* query = inputs.query.row(item, head, i);
 
   Row row;
@@ -39,7 +40,8 @@ Row softmax_row(const AttentionInputs& inputs, int64_t item, int64_t head, int64
       dot += query[c] * key[c];
       terms += std::abs(query[c] * key[c]);
     }
-    const double bias = inputs.mask_kind == MaskKind::bias ? inputs.mask.row(item, head, i)[j] : 0.0;
+    const double bias =
+        inputs.mask_kind == MaskKind::bias ? inputs.mask.row(item, head, i)[j] : 0.0;
     scores[j] = scale * dot + bias;
     largest = std::max(largest, scores[j]);
     row.magnitude = std::max(row.magnitude, std::abs(scale) * terms + std::abs(bias));
@@ -55,8 +57,8 @@ Row softmax_row(const AttentionInputs& inputs, int64_t item, int64_t head, int64
 }
 
 // output = weights value, and the spread around it. Values of keys without weight are never read.
-void combine(const AttentionInputs& inputs, const Row& row, int64_t item, int64_t head, double* output,
-             double* spread) {
+void combine(const AttentionInputs& inputs, const Row& row, int64_t item, int64_t head,
+             double* output, double* spread) {
   const int64_t value_dim = inputs.value.shape[3];
   const int64_t value_head = key_head(inputs, head);
   for (size_t j = 0; j < row.weights.size(); ++j) {
@@ -67,7 +69,8 @@ void combine(const AttentionInputs& inputs, const Row& row, int64_t item, int64_
   for (size_t j = 0; j < row.weights.size(); ++j) {
     if (row.weights[j] == 0.0) continue;
     const double* value = inputs.value.row(item, value_head, static_cast<int64_t>(j));
-    for (int64_t c = 0; c < value_dim; ++c) spread[c] += row.weights[j] * std::abs(value[c] - output[c]);
+    for (int64_t c = 0; c < value_dim; ++c)
+      spread[c] += row.weights[j] * std::abs(value[c] - output[c]);
   }
 }
 
@@ -84,9 +87,12 @@ std::vector<uint32_t> all_if_empty(std::vector<uint32_t> list, int64_t count) {
 bool takes_part(const AttentionInputs& inputs, int64_t item, int64_t head, int64_t i, int64_t j) {
   if (!inputs.kv_lengths.empty() && j >= inputs.kv_lengths[item]) return false;
   switch (inputs.mask_kind) {
-    case MaskKind::none: return true;
-    case MaskKind::boolean: return inputs.mask.row(item, head, i)[j] != 0.0;
-    case MaskKind::bias: return inputs.mask.row(item, head, i)[j] != kMinusInfinity;
+    case MaskKind::none:
+      return true;
+    case MaskKind::boolean:
+      return inputs.mask.row(item, head, i)[j] != 0.0;
+    case MaskKind::bias:
+      return inputs.mask.row(item, head, i)[j] != kMinusInfinity;
   }
   return true;
 }
@@ -102,7 +108,8 @@ AttentionResult attention(const AttentionInputs& inputs) {
     for (int64_t head = 0; head < heads; ++head)
       for (int64_t i = 0; i < q_len; ++i) {
         const Row row = softmax_row(inputs, item, head, i);
-        combine(inputs, row, item, head, result.output.row(item, head, i), result.spread.row(item, head, i));
+        combine(inputs, row, item, head, result.output.row(item, head, i),
+                result.spread.row(item, head, i));
         *result.logsumexp.row(item, head, i) = row.logsumexp;
         *result.magnitude.row(item, head, i) = row.magnitude;
       }

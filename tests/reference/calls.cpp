@@ -5,7 +5,11 @@ namespace {
 
 Tensor all_bytes(const Tensor& tensor) {
   const auto size = static_cast<int64_t>(tensor.buffer.size_bytes());
-  return {.buffer = tensor.buffer, .offset_bytes = 0, .dtype = DType::u8, .shape = {size}, .strides = {1}};
+  return {.buffer = tensor.buffer,
+          .offset_bytes = 0,
+          .dtype = DType::u8,
+          .shape = {size},
+          .strides = {1}};
 }
 
 Result<Tensor> upload(const Device& device, const Operand& operand) {
@@ -27,7 +31,8 @@ Result<Tensor> upload_integers(const Device& device, const std::vector<int32_t>&
 
 }  // namespace
 
-Result<Tensor> upload(const Device& device, const std::vector<std::byte>& bytes, const Placement& placement) {
+Result<Tensor> upload(const Device& device, const std::vector<std::byte>& bytes,
+                      const Placement& placement) {
   Tensor tensor{.offset_bytes = placement.offset_bytes,
                 .dtype = placement.dtype,
                 .shape = placement.shape,
@@ -37,7 +42,8 @@ Result<Tensor> upload(const Device& device, const std::vector<std::byte>& bytes,
   return tensor;
 }
 
-Result<Tensor> upload(const Device& device, const reference::Array& values, const Placement& placement) {
+Result<Tensor> upload(const Device& device, const reference::Array& values,
+                      const Placement& placement) {
   return upload(device, encode(values, placement), placement);
 }
 
@@ -46,14 +52,16 @@ Result<Tensor> poisoned(const Device& device, const Placement& placement) {
 }
 
 Result<void> poison_again(const Device& device, const Tensor& tensor) {
-  return device.upload(all_bytes(tensor), std::vector<std::byte>(tensor.buffer.size_bytes(), kGuardByte));
+  return device.upload(all_bytes(tensor),
+                       std::vector<std::byte>(tensor.buffer.size_bytes(), kGuardByte));
 }
 
 Result<std::vector<std::byte>> buffer_bytes(const Device& device, const Tensor& tensor) {
   return device.download<std::byte>(all_bytes(tensor));
 }
 
-Result<AttentionCall> make_call(const Device& device, const AttentionCase& c, const AttentionProblem& problem) {
+Result<AttentionCall> make_call(const Device& device, const AttentionCase& c,
+                                const AttentionProblem& problem) {
   AttentionCall call{.scale = c.scale};
   WEFT_ASSIGN(call.query, upload(device, problem.inputs.query, problem.query));
   WEFT_ASSIGN(call.key, upload(device, problem.inputs.key, problem.key));
@@ -76,7 +84,8 @@ Result<AttentionCall> make_call(const Device& device, const AttentionCase& c, co
   return call;
 }
 
-Result<LinearCall> make_call(const Device& device, const LinearCase& c, const LinearProblem& problem) {
+Result<LinearCall> make_call(const Device& device, const LinearCase& c,
+                             const LinearProblem& problem) {
   LinearCall call{.activation = c.activation};
   WEFT_ASSIGN(call.input, upload(device, problem.input));
   WEFT_ASSIGN(call.weight, upload(device, problem.weight));
@@ -90,7 +99,8 @@ Result<NormCall> make_call(const Device& device, const NormCase& c, const NormPr
   WEFT_ASSIGN(call.input, upload(device, problem.input));
   WEFT_ASSIGN(call.weight, upload_if(!c.no_weight, device, problem.weight));
   WEFT_ASSIGN(call.bias, upload_if(c.bias, device, problem.bias));
-  WEFT_ASSIGN(call.output, c.in_place ? Result<Tensor>(call.input) : poisoned(device, problem.output));
+  WEFT_ASSIGN(call.output,
+              c.in_place ? Result<Tensor>(call.input) : poisoned(device, problem.output));
   return call;
 }
 
@@ -98,11 +108,13 @@ Result<AddCall> make_call(const Device& device, const AddCase& c, const AddProbl
   AddCall call;
   WEFT_ASSIGN(call.left, upload(device, problem.left));
   WEFT_ASSIGN(call.right, upload(device, problem.right));
-  WEFT_ASSIGN(call.output, c.in_place ? Result<Tensor>(call.left) : poisoned(device, problem.output));
+  WEFT_ASSIGN(call.output,
+              c.in_place ? Result<Tensor>(call.left) : poisoned(device, problem.output));
   return call;
 }
 
-Result<GatherCall> make_call(const Device& device, const GatherCase&, const GatherProblem& problem) {
+Result<GatherCall> make_call(const Device& device, const GatherCase&,
+                             const GatherProblem& problem) {
   GatherCall call;
   WEFT_ASSIGN(call.table, upload(device, problem.table));
   WEFT_ASSIGN(call.indices, upload_integers(device, problem.indices));

@@ -22,9 +22,9 @@ const Names<Mask> kMasks = {{Mask::none, "none"},
                             {Mask::bias_bf16, "bias_bf16"}};
 const Names<Masked> kMasked = {
     {Masked::some, "some"}, {Masked::none, "none"}, {Masked::rows, "rows"}, {Masked::all, "all"}};
-const Names<Lengths> kLengths = {{Lengths::none, "none"},         {Lengths::full, "full"},
-                                 {Lengths::random, "random"},     {Lengths::zero, "zero"},
-                                 {Lengths::over, "over"},         {Lengths::negative, "negative"},
+const Names<Lengths> kLengths = {{Lengths::none, "none"},     {Lengths::full, "full"},
+                                 {Lengths::random, "random"}, {Lengths::zero, "zero"},
+                                 {Lengths::over, "over"},     {Lengths::negative, "negative"},
                                  {Lengths::mixed, "mixed"}};
 const Names<Logits> kLogits = {
     {Logits::normal, "normal"}, {Logits::large, "large"}, {Logits::huge, "huge"}};
@@ -87,9 +87,12 @@ class Reader {
   }
   void size(std::string_view name, int64_t& out, int64_t fallback) {
     number(name, out, fallback);
-    if (out < 0) complain(std::string(name) + " is " + std::to_string(out) + "; it must be 0 or more");
+    if (out < 0)
+      complain(std::string(name) + " is " + std::to_string(out) + "; it must be 0 or more");
   }
-  void usual_size(std::string_view name, int64_t& out, int64_t fallback) { size(name, out, fallback); }
+  void usual_size(std::string_view name, int64_t& out, int64_t fallback) {
+    size(name, out, fallback);
+  }
   template <class Number>
   void number(std::string_view name, Number& out, Number fallback) {
     out = fallback;
@@ -183,7 +186,9 @@ class Reader {
 // Writes the words that the reader needs: the same calls in the same order.
 class Writer {
  public:
-  void size(std::string_view name, const int64_t& value) { add(short_form(name, std::to_string(value))); }
+  void size(std::string_view name, const int64_t& value) {
+    add(short_form(name, std::to_string(value)));
+  }
   void size(std::string_view name, const int64_t& value, int64_t fallback) {
     if (value != fallback) add(short_form(name, std::to_string(value)));
   }
@@ -250,14 +255,18 @@ void visit_words(Visitor& words, AttentionCase& c) {
   words.choice("logits", c.logits, kLogits, Logits::normal);
   words.size("seed", c.seed, 0);
   if (c.kv_heads == 0 || c.heads % c.kv_heads != 0)
-    words.complain("has " + std::to_string(c.heads) + " heads; kv_heads " + std::to_string(c.kv_heads) +
-                   " must divide them");
+    words.complain("has " + std::to_string(c.heads) + " heads; kv_heads " +
+                   std::to_string(c.kv_heads) + " must divide them");
   const std::string& shape = c.mask_shape;
   const bool in_order = std::string_view("bhqk").find_first_of(shape) != std::string_view::npos;
-  if (!in_order || !std::is_sorted(shape.begin(), shape.end(), [](char x, char y) {
-        return std::string_view("bhqk").find(x) < std::string_view("bhqk").find(y);
-      }) || shape.back() != 'k' || shape.find_first_not_of("bhqk") != shape.npos)
-    words.complain("mask_shape is '" + shape + "'; it must be letters of bhqk in order, ending in k");
+  if (!in_order ||
+      !std::is_sorted(shape.begin(), shape.end(),
+                      [](char x, char y) {
+                        return std::string_view("bhqk").find(x) < std::string_view("bhqk").find(y);
+                      }) ||
+      shape.back() != 'k' || shape.find_first_not_of("bhqk") != shape.npos)
+    words.complain("mask_shape is '" + shape +
+                   "'; it must be letters of bhqk in order, ending in k");
 }
 
 template <class Visitor>
@@ -267,9 +276,11 @@ void visit_words(Visitor& words, WeightsCase& c) {
   words.list("keys", c.keys);
   words.flag("mean", c.mean_heads);
   for (uint32_t head : c.heads)
-    if (head >= c.attention.heads) words.complain("lists head " + std::to_string(head) + ", which is none");
+    if (head >= c.attention.heads)
+      words.complain("lists head " + std::to_string(head) + ", which is none");
   for (uint32_t key : c.keys)
-    if (key >= c.attention.kv_len) words.complain("lists key " + std::to_string(key) + ", which is none");
+    if (key >= c.attention.kv_len)
+      words.complain("lists key " + std::to_string(key) + ", which is none");
 }
 
 template <class Visitor>
@@ -317,8 +328,8 @@ void visit_words(Visitor& words, AddCase& c) {
   words.size("seed", c.seed, 0);
   if (c.in_place && c.left != c.output) words.complain("is in place with two types");
   if (c.right_rows == 0 ? c.rows != 0 : c.rows % c.right_rows != 0)
-    words.complain("has " + std::to_string(c.rows) + " rows; right_rows " + std::to_string(c.right_rows) +
-                   " must divide them");
+    words.complain("has " + std::to_string(c.rows) + " rows; right_rows " +
+                   std::to_string(c.right_rows) + " must divide them");
 }
 
 template <class Visitor>
@@ -336,7 +347,9 @@ void visit_words(Visitor& words, GatherCase& c) {
 std::string_view kind_of(const AttentionCase&) { return ""; }
 std::string_view kind_of(const WeightsCase&) { return "weights"; }
 std::string_view kind_of(const LinearCase&) { return "linear"; }
-std::string_view kind_of(const NormCase& c) { return c.norm == Norm::layer ? "layer_norm" : "rms_norm"; }
+std::string_view kind_of(const NormCase& c) {
+  return c.norm == Norm::layer ? "layer_norm" : "rms_norm";
+}
 std::string_view kind_of(const AddCase&) { return "add"; }
 std::string_view kind_of(const GatherCase&) { return "gather"; }
 
@@ -414,10 +427,14 @@ MaskKind mask_kind(Mask mask) noexcept {
 
 DType mask_dtype(Mask mask) noexcept {
   switch (mask) {
-    case Mask::bias: return DType::f32;
-    case Mask::bias_f16: return DType::f16;
-    case Mask::bias_bf16: return DType::bf16;
-    default: return DType::u8;
+    case Mask::bias:
+      return DType::f32;
+    case Mask::bias_f16:
+      return DType::f16;
+    case Mask::bias_bf16:
+      return DType::bf16;
+    default:
+      return DType::u8;
   }
 }
 

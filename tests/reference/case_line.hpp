@@ -1,14 +1,13 @@
 // One line, one problem: the grammar that tests, benchmarks and reports of wrong results share.
 //
-//   b2 h8 kv8 q4096 k77 d64 f16 mask=none          attention; the word "attention" in front is optional
-//   weights b1 h4 q9 k256 d24 f32 heads=0,2 keys=1,5,7 mean
-//   linear m1024 k768 n768 f32 weight=f16 bias act=gelu
-//   layer_norm m256 d96 f32 bias                   also rms_norm
-//   add m256 d96 f32 right_rows=16
-//   gather n16 rows=100 d96 f32
+//   b2 h8 kv8 q4096 k77 d64 f16 mask=none          attention; the word "attention" in front is
+//   optional weights b1 h4 q9 k256 d24 f32 heads=0,2 keys=1,5,7 mean linear m1024 k768 n768 f32
+//   weight=f16 bias act=gelu layer_norm m256 d96 f32 bias                   also rms_norm add m256
+//   d96 f32 right_rows=16 gather n16 rows=100 d96 f32
 //
-// Words stand in any order; "k77" and "k=77" mean the same. A bare type is the type of every tensor that
-// has no type of its own. '#' begins a comment. What each word means stands beside its field below.
+// Words stand in any order; "k77" and "k=77" mean the same. A bare type is the type of every tensor
+// that has no type of its own. '#' begins a comment. What each word means stands beside its field
+// below.
 #pragma once
 
 #include <cstdint>
@@ -57,15 +56,15 @@ enum class Logits : int32_t {
 };
 
 struct AttentionCase {
-  int64_t batch = 1;      // b
-  int64_t heads = 1;      // h
-  int64_t kv_heads = 1;   // kv; h when not given
-  int64_t q_len = 0;      // q
-  int64_t kv_len = 0;     // k
-  int64_t head_dim = 1;   // d
-  int64_t value_dim = 1;  // dv; d when not given
-  DType query = DType::f32;  // the bare type
-  DType kv = DType::f32;     // kv_type=
+  int64_t batch = 1;          // b
+  int64_t heads = 1;          // h
+  int64_t kv_heads = 1;       // kv; h when not given
+  int64_t q_len = 0;          // q
+  int64_t kv_len = 0;         // k
+  int64_t head_dim = 1;       // d
+  int64_t value_dim = 1;      // dv; d when not given
+  DType query = DType::f32;   // the bare type
+  DType kv = DType::f32;      // kv_type=
   DType output = DType::f32;  // out=
   Mask mask = Mask::none;
   std::string mask_shape = "bhqk";  // letters of the axes that are not broadcast; ends in k
@@ -74,8 +73,9 @@ struct AttentionCase {
   bool logsumexp = false;  // lse
   float scale = 0.0f;
   Layout layout = Layout::bhld;
-  bool broadcast_kv = false;  // bcast_kv: one key and value item for the whole batch, by a stride of 0
-  bool poison = false;        // NaN and infinity in whatever takes no part
+  bool broadcast_kv =
+      false;            // bcast_kv: one key and value item for the whole batch, by a stride of 0
+  bool poison = false;  // NaN and infinity in whatever takes no part
   Logits logits = Logits::normal;
   int64_t seed = 0;
   bool operator==(const AttentionCase&) const = default;
@@ -90,14 +90,14 @@ struct WeightsCase {
 };
 
 struct LinearCase {
-  int64_t rows = 0;          // m
-  int64_t in_features = 0;   // k
-  int64_t out_features = 0;  // n
+  int64_t rows = 0;           // m
+  int64_t in_features = 0;    // k
+  int64_t out_features = 0;   // n
   DType input = DType::f32;   // the bare type
   DType weight = DType::f32;  // weight=
   DType output = DType::f32;  // out=
   bool bias = false;
-  DType bias_type = DType::f32;  // bias_type=; the weight's when not given
+  DType bias_type = DType::f32;              // bias_type=; the weight's when not given
   Activation activation = Activation::none;  // act=
   Layout layout = Layout::bhld;
   int64_t seed = 0;
@@ -108,8 +108,8 @@ enum class Norm : int32_t { layer, rms };
 
 struct NormCase {
   Norm norm = Norm::layer;
-  int64_t rows = 0;  // m
-  int64_t dim = 0;   // d
+  int64_t rows = 0;           // m
+  int64_t dim = 0;            // d
   DType input = DType::f32;   // the bare type
   DType weight = DType::f32;  // weight=; of the bias too
   DType output = DType::f32;  // out=
@@ -124,9 +124,9 @@ struct NormCase {
 };
 
 struct AddCase {
-  int64_t rows = 0;        // m
-  int64_t dim = 0;         // d
-  int64_t right_rows = 0;  // m when not given
+  int64_t rows = 0;           // m
+  int64_t dim = 0;            // d
+  int64_t right_rows = 0;     // m when not given
   DType left = DType::f32;    // the bare type
   DType right = DType::f32;   // right=
   DType output = DType::f32;  // out=
@@ -137,12 +137,12 @@ struct AddCase {
 };
 
 struct GatherCase {
-  int64_t count = 0;       // n
-  int64_t table_rows = 0;  // rows=
-  int64_t dim = 0;         // d
+  int64_t count = 0;          // n
+  int64_t table_rows = 0;     // rows=
+  int64_t dim = 0;            // d
   DType table = DType::f32;   // the bare type
   DType output = DType::f32;  // out=
-  bool outside = false;  // some indices lie outside the table, on either side
+  bool outside = false;       // some indices lie outside the table, on either side
   Layout layout = Layout::bhld;
   int64_t seed = 0;
   bool operator==(const GatherCase&) const = default;

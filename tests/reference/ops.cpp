@@ -11,8 +11,8 @@ OpResult empty_result(int64_t rows, int64_t columns) {
 }
 
 // (x - centre) / divisor * weight + bias for one row; a centre of 0 for the RMS norm.
-void normalise_row(const double* input, int64_t dim, double centre, double divisor, const Array* weight,
-                   const Array* bias, double* output, double* magnitude) {
+void normalise_row(const double* input, int64_t dim, double centre, double divisor,
+                   const Array* weight, const Array* bias, double* output, double* magnitude) {
   for (int64_t c = 0; c < dim; ++c) {
     const double factor = (weight ? weight->row(0, 0, 0)[c] : 1.0) / divisor;
     const double shift = bias ? bias->row(0, 0, 0)[c] : 0.0;
@@ -25,12 +25,17 @@ void normalise_row(const double* input, int64_t dim, double centre, double divis
 
 double activate(Activation activation, double x) {
   switch (activation) {
-    case Activation::none: return x;
-    case Activation::relu: return x > 0.0 ? x : 0.0;
-    case Activation::silu: return x / (1.0 + std::exp(-x));
-    case Activation::gelu: return 0.5 * x * (1.0 + std::erf(x / std::numbers::sqrt2));
+    case Activation::none:
+      return x;
+    case Activation::relu:
+      return x > 0.0 ? x : 0.0;
+    case Activation::silu:
+      return x / (1.0 + std::exp(-x));
+    case Activation::gelu:
+      return 0.5 * x * (1.0 + std::erf(x / std::numbers::sqrt2));
     case Activation::gelu_tanh:
-      return 0.5 * x * (1.0 + std::tanh(std::sqrt(2.0 / std::numbers::pi) * (x + 0.044715 * x * x * x)));
+      return 0.5 * x *
+             (1.0 + std::tanh(std::sqrt(2.0 / std::numbers::pi) * (x + 0.044715 * x * x * x)));
   }
   return x;
 }
@@ -51,7 +56,8 @@ OpResult linear(const Array& input, const Array& weight, const Array* bias, Acti
         terms += std::abs(x[c] * w[c]);
       }
       result.output.row(0, 0, r)[n] = activate(activation, sum);
-      result.magnitude.row(0, 0, r)[n] = terms + (activation == Activation::none ? 0.0 : 3.0 * std::abs(sum));
+      result.magnitude.row(0, 0, r)[n] =
+          terms + (activation == Activation::none ? 0.0 : 3.0 * std::abs(sum));
     }
   return result;
 }
@@ -65,9 +71,10 @@ OpResult layer_norm(const Array& input, const Array* weight, const Array* bias, 
     double mean = 0.0;
     for (int64_t c = 0; c < dim; ++c) mean += x[c] / static_cast<double>(dim);
     double variance = 0.0;
-    for (int64_t c = 0; c < dim; ++c) variance += (x[c] - mean) * (x[c] - mean) / static_cast<double>(dim);
-    normalise_row(x, dim, mean, std::sqrt(variance + epsilon), weight, bias, result.output.row(0, 0, r),
-                  result.magnitude.row(0, 0, r));
+    for (int64_t c = 0; c < dim; ++c)
+      variance += (x[c] - mean) * (x[c] - mean) / static_cast<double>(dim);
+    normalise_row(x, dim, mean, std::sqrt(variance + epsilon), weight, bias,
+                  result.output.row(0, 0, r), result.magnitude.row(0, 0, r));
   }
   return result;
 }
@@ -80,8 +87,8 @@ OpResult rms_norm(const Array& input, const Array* weight, const Array* bias, do
     const double* x = input.row(0, 0, r);
     double mean_square = 0.0;
     for (int64_t c = 0; c < dim; ++c) mean_square += x[c] * x[c] / static_cast<double>(dim);
-    normalise_row(x, dim, 0.0, std::sqrt(mean_square + epsilon), weight, bias, result.output.row(0, 0, r),
-                  result.magnitude.row(0, 0, r));
+    normalise_row(x, dim, 0.0, std::sqrt(mean_square + epsilon), weight, bias,
+                  result.output.row(0, 0, r), result.magnitude.row(0, 0, r));
   }
   return result;
 }

@@ -12,12 +12,14 @@ namespace weft::reference {
 // What a formula gives, and what its rounding errors are measured against.
 struct OpResult {
   Array output;
-  Array magnitude;  // as output: the sum of the sizes of its terms, and thrice what an activation was given
+  Array magnitude;  // as output: the sum of the sizes of its terms, and thrice what an activation
+                    // was given
 };
 
 double activate(Activation activation, double x);
 
-// input [1, 1, rows, in_features], weight [1, 1, out_features, in_features], bias null or [1, 1, 1, out_features]
+// input [1, 1, rows, in_features], weight [1, 1, out_features, in_features], bias null or [1, 1, 1,
+// out_features]
 OpResult linear(const Array& input, const Array& weight, const Array* bias, Activation activation);
 
 // input [1, 1, rows, dim]; weight and bias null or [1, 1, 1, dim]

@@ -27,7 +27,8 @@ Dims dims_of(const Axes& axes, size_t rank) {
 
 Axes strides_of(const Axes& shape, Layout layout) {
   switch (layout) {
-    case Layout::bhld: break;
+    case Layout::bhld:
+      break;
     case Layout::blhd:
       return {shape.row * shape.head * shape.column, shape.column, shape.head * shape.column, 1};
     case Layout::padded: {
@@ -54,19 +55,26 @@ void for_each_element(const Placement& placement, Visit visit) {
     for (int64_t h = 0; h < shape.head; ++h)
       for (int64_t i = 0; i < shape.row; ++i)
         for (int64_t c = 0; c < shape.column; ++c) {
-          const int64_t element = b * strides.item + h * strides.head + i * strides.row + c * strides.column;
-          visit(index++, placement.offset_bytes + static_cast<uint64_t>(element) * size_bytes(placement.dtype));
+          const int64_t element =
+              b * strides.item + h * strides.head + i * strides.row + c * strides.column;
+          visit(index++, placement.offset_bytes +
+                             static_cast<uint64_t>(element) * size_bytes(placement.dtype));
         }
 }
 
 void store(DType dtype, double value, std::byte* to) {
   const auto copy = [to](auto bits) { std::memcpy(to, &bits, sizeof bits); };
   switch (dtype) {
-    case DType::f32: return copy(static_cast<float>(value));
-    case DType::f16: return copy(to_f16(static_cast<float>(value)));
-    case DType::bf16: return copy(to_bf16(static_cast<float>(value)));
-    case DType::i32: return copy(static_cast<int32_t>(value));
-    case DType::u8: return copy(static_cast<uint8_t>(value));
+    case DType::f32:
+      return copy(static_cast<float>(value));
+    case DType::f16:
+      return copy(to_f16(static_cast<float>(value)));
+    case DType::bf16:
+      return copy(to_bf16(static_cast<float>(value)));
+    case DType::i32:
+      return copy(static_cast<int32_t>(value));
+    case DType::u8:
+      return copy(static_cast<uint8_t>(value));
   }
 }
 
@@ -79,11 +87,16 @@ Bits bits_at(const std::byte* from) {
 
 double load(DType dtype, const std::byte* from) {
   switch (dtype) {
-    case DType::f32: return bits_at<float>(from);
-    case DType::f16: return from_f16(bits_at<uint16_t>(from));
-    case DType::bf16: return from_bf16(bits_at<uint16_t>(from));
-    case DType::i32: return bits_at<int32_t>(from);
-    case DType::u8: return bits_at<uint8_t>(from);
+    case DType::f32:
+      return bits_at<float>(from);
+    case DType::f16:
+      return from_f16(bits_at<uint16_t>(from));
+    case DType::bf16:
+      return from_bf16(bits_at<uint16_t>(from));
+    case DType::i32:
+      return bits_at<int32_t>(from);
+    case DType::u8:
+      return bits_at<uint8_t>(from);
   }
   return 0.0;
 }
@@ -95,7 +108,8 @@ Placement place(DType dtype, const Dims& shape, Layout layout) {
   Placement placement{.dtype = dtype, .shape = shape, .strides = dims_of(strides, shape.rank())};
   placement.offset_bytes = kGuardBytes + (layout == Layout::odd ? size_bytes(dtype) : 0);
   uint64_t end = placement.offset_bytes;
-  for_each_element(placement, [&](size_t, uint64_t at) { end = std::max(end, at + size_bytes(dtype)); });
+  for_each_element(placement,
+                   [&](size_t, uint64_t at) { end = std::max(end, at + size_bytes(dtype)); });
   placement.buffer_bytes = (end + kGuardBytes + 3) / 4 * 4;
   return placement;
 }
@@ -122,9 +136,11 @@ std::string damage(const std::vector<std::byte>& bytes, const Placement& placeme
   for_each_element(placement, [&](size_t, uint64_t at) {
     std::fill_n(rest.begin() + static_cast<ptrdiff_t>(at), size_bytes(placement.dtype), kGuardByte);
   });
-  const auto changed = std::find_if(rest.begin(), rest.end(), [](std::byte b) { return b != kGuardByte; });
+  const auto changed =
+      std::find_if(rest.begin(), rest.end(), [](std::byte b) { return b != kGuardByte; });
   if (changed == rest.end()) return {};
-  return "byte " + std::to_string(changed - rest.begin() - static_cast<ptrdiff_t>(placement.offset_bytes)) +
+  return "byte " +
+         std::to_string(changed - rest.begin() - static_cast<ptrdiff_t>(placement.offset_bytes)) +
          " from the first element, outside every element, was written";
 }
 

@@ -12,8 +12,8 @@
 
 namespace weft::cases {
 
-// Every byte that belongs to no element holds this: it reads as NaN in each floating type, so a read
-// outside spoils the result, and a write outside is seen.
+// Every byte that belongs to no element holds this: it reads as NaN in each floating type, so a
+// read outside spoils the result, and a write outside is seen.
 inline constexpr std::byte kGuardByte{0xFF};
 inline constexpr uint64_t kGuardBytes = 256;  // before the first and after the last element
 

@@ -12,9 +12,12 @@ constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 double query_size(Logits logits) {
   switch (logits) {
-    case Logits::normal: return 1.0;
-    case Logits::large: return 100.0;
-    case Logits::huge: return 30000.0;
+    case Logits::normal:
+      return 1.0;
+    case Logits::large:
+      return 100.0;
+    case Logits::huge:
+      return 30000.0;
   }
   return 1.0;
 }
@@ -23,12 +26,18 @@ int32_t length_of(const AttentionCase& c, int64_t item, Random& random) {
   const int64_t in_turn[] = {0, c.kv_len + 5, 1, c.kv_len, c.kv_len / 2};
   switch (c.lengths) {
     case Lengths::none:
-    case Lengths::full: return static_cast<int32_t>(c.kv_len);
-    case Lengths::random: return static_cast<int32_t>(random.below(c.kv_len + 1));
-    case Lengths::zero: return 0;
-    case Lengths::over: return static_cast<int32_t>(c.kv_len + 1 + item * 1000);
-    case Lengths::negative: return static_cast<int32_t>(-1 - item * 1000);
-    case Lengths::mixed: return static_cast<int32_t>(in_turn[item % 5]);
+    case Lengths::full:
+      return static_cast<int32_t>(c.kv_len);
+    case Lengths::random:
+      return static_cast<int32_t>(random.below(c.kv_len + 1));
+    case Lengths::zero:
+      return 0;
+    case Lengths::over:
+      return static_cast<int32_t>(c.kv_len + 1 + item * 1000);
+    case Lengths::negative:
+      return static_cast<int32_t>(-1 - item * 1000);
+    case Lengths::mixed:
+      return static_cast<int32_t>(in_turn[item % 5]);
   }
   return 0;
 }
@@ -47,17 +56,20 @@ reference::Array make_mask(const AttentionCase& c, Random& random) {
   for (int64_t row = 0; row < rows; ++row) {
     const bool whole_row = c.masked == Masked::all || (c.masked == Masked::rows && row % 2 == 0);
     for (int64_t j = 0; j < c.kv_len; ++j) {
-      const bool masked = whole_row || (c.masked != Masked::none && random.below(boolean ? 2 : 4) == 0);
-      const double bias = masked ? -kInfinity : round_to(mask_dtype(c.mask), 2.0 * random.uniform());
-      mask.values[static_cast<size_t>(row * c.kv_len + j)] = boolean ? boolean_element(masked, random) : bias;
+      const bool masked =
+          whole_row || (c.masked != Masked::none && random.below(boolean ? 2 : 4) == 0);
+      const double bias =
+          masked ? -kInfinity : round_to(mask_dtype(c.mask), 2.0 * random.uniform());
+      mask.values[static_cast<size_t>(row * c.kv_len + j)] =
+          boolean ? boolean_element(masked, random) : bias;
     }
   }
   return mask;
 }
 
 // True where no query row that reads item and head of the keys takes key j.
-bool unused(const AttentionCase& c, const reference::AttentionInputs& inputs, int64_t item, int64_t kv_head,
-            int64_t j) {
+bool unused(const AttentionCase& c, const reference::AttentionInputs& inputs, int64_t item,
+            int64_t kv_head, int64_t j) {
   const int64_t group = c.heads / c.kv_heads;
   for (int64_t b = c.broadcast_kv ? 0 : item; b < (c.broadcast_kv ? c.batch : item + 1); ++b)
     for (int64_t h = kv_head * group; h < (kv_head + 1) * group; ++h)
@@ -77,7 +89,8 @@ void poison_unused_keys(const AttentionCase& c, reference::AttentionInputs& inpu
       }
 }
 
-// Past an item's length the mask says that a key takes part, or is NaN: nothing there may be believed.
+// Past an item's length the mask says that a key takes part, or is NaN: nothing there may be
+// believed.
 void poison_mask_past_length(const AttentionCase& c, reference::AttentionInputs& inputs) {
   if (inputs.kv_lengths.empty()) return;
   int64_t longest = 0;
@@ -94,12 +107,15 @@ void poison_mask_past_length(const AttentionCase& c, reference::AttentionInputs&
 
 // Rows of a plain operation. Layout blhd stands for a dense tensor of three axes.
 Placement place_rows(DType dtype, int64_t rows, int64_t dim, Layout layout) {
-  if (layout == Layout::blhd && rows % 2 == 0) return place(dtype, {2, rows / 2, dim}, Layout::bhld);
+  if (layout == Layout::blhd && rows % 2 == 0)
+    return place(dtype, {2, rows / 2, dim}, Layout::bhld);
   return place(dtype, {rows, dim}, layout);
 }
 
-Operand rows_operand(Random& random, DType dtype, int64_t rows, int64_t dim, Layout layout, double size) {
-  return {random_array(random, dtype, {1, 1, rows, dim}, size), place_rows(dtype, rows, dim, layout)};
+Operand rows_operand(Random& random, DType dtype, int64_t rows, int64_t dim, Layout layout,
+                     double size) {
+  return {random_array(random, dtype, {1, 1, rows, dim}, size),
+          place_rows(dtype, rows, dim, layout)};
 }
 
 Operand vector_operand(Random& random, DType dtype, int64_t dim, Layout layout, double size) {
@@ -117,9 +133,12 @@ uint64_t Random::bits() {
 
 double Random::uniform() { return static_cast<double>(bits() >> 11) * 0x1p-52 - 1.0; }
 
-int64_t Random::below(int64_t count) { return static_cast<int64_t>(bits() % static_cast<uint64_t>(count)); }
+int64_t Random::below(int64_t count) {
+  return static_cast<int64_t>(bits() % static_cast<uint64_t>(count));
+}
 
-reference::Array random_array(Random& random, DType dtype, const std::array<int64_t, 4>& shape, double size) {
+reference::Array random_array(Random& random, DType dtype, const std::array<int64_t, 4>& shape,
+                              double size) {
   reference::Array array(shape[0], shape[1], shape[2], shape[3]);
   for (double& value : array.values) value = round_to(dtype, size * random.uniform());
   return array;
@@ -127,15 +146,16 @@ reference::Array random_array(Random& random, DType dtype, const std::array<int6
 
 AttentionProblem make_problem(const AttentionCase& c) {
   AttentionProblem problem;
-  Random query_random(c.seed, 1), key_random(c.seed, 2), value_random(c.seed, 3), mask_random(c.seed, 4),
-      length_random(c.seed, 5);
+  Random query_random(c.seed, 1), key_random(c.seed, 2), value_random(c.seed, 3),
+      mask_random(c.seed, 4), length_random(c.seed, 5);
   const int64_t kv_items = c.broadcast_kv ? std::min<int64_t>(c.batch, 1) : c.batch;
   reference::AttentionInputs& inputs = problem.inputs;
   inputs.scale = c.scale;
-  inputs.query =
-      random_array(query_random, c.query, {c.batch, c.heads, c.q_len, c.head_dim}, query_size(c.logits));
+  inputs.query = random_array(query_random, c.query, {c.batch, c.heads, c.q_len, c.head_dim},
+                              query_size(c.logits));
   inputs.key = random_array(key_random, c.kv, {kv_items, c.kv_heads, c.kv_len, c.head_dim}, 1.0);
-  inputs.value = random_array(value_random, c.kv, {kv_items, c.kv_heads, c.kv_len, c.value_dim}, 1.0);
+  inputs.value =
+      random_array(value_random, c.kv, {kv_items, c.kv_heads, c.kv_len, c.value_dim}, 1.0);
   inputs.mask_kind = mask_kind(c.mask);
   if (c.mask != Mask::none) inputs.mask = make_mask(c, mask_random);
   if (c.lengths != Lengths::none)
@@ -146,7 +166,9 @@ AttentionProblem make_problem(const AttentionCase& c) {
     if (c.mask != Mask::none) poison_mask_past_length(c, inputs);
   }
 
-  const auto dims = [](const reference::Array& a) { return Dims{a.shape[0], a.shape[1], a.shape[2], a.shape[3]}; };
+  const auto dims = [](const reference::Array& a) {
+    return Dims{a.shape[0], a.shape[1], a.shape[2], a.shape[3]};
+  };
   problem.query = place(c.query, dims(inputs.query), c.layout);
   problem.key = place(c.kv, dims(inputs.key), c.layout);
   problem.value = place(c.kv, dims(inputs.value), c.layout);
@@ -155,18 +177,21 @@ AttentionProblem make_problem(const AttentionCase& c) {
     problem.mask = place(mask_dtype(c.mask), dims(inputs.mask), layout);
   }
   problem.output = place(c.output, {c.batch, c.heads, c.q_len, c.value_dim}, c.layout);
-  problem.logsumexp = place(DType::f32, {c.batch, c.heads, c.q_len}, c.layout == Layout::blhd ? Layout::bhld : c.layout);
+  problem.logsumexp = place(DType::f32, {c.batch, c.heads, c.q_len},
+                            c.layout == Layout::blhd ? Layout::bhld : c.layout);
   return problem;
 }
 
 LinearProblem make_problem(const LinearCase& c) {
   Random random(c.seed, 6);
   // Sums of about unit size, whatever the number of features.
-  const double weight_size = 3.0 / std::sqrt(static_cast<double>(std::max<int64_t>(c.in_features, 1)));
+  const double weight_size =
+      3.0 / std::sqrt(static_cast<double>(std::max<int64_t>(c.in_features, 1)));
   const Layout weight_layout = c.layout == Layout::blhd ? Layout::bhld : c.layout;
   LinearProblem problem;
   problem.input = rows_operand(random, c.input, c.rows, c.in_features, c.layout, 1.0);
-  problem.weight = rows_operand(random, c.weight, c.out_features, c.in_features, weight_layout, weight_size);
+  problem.weight =
+      rows_operand(random, c.weight, c.out_features, c.in_features, weight_layout, weight_size);
   if (c.bias) problem.bias = vector_operand(random, c.bias_type, c.out_features, c.layout, 1.0);
   problem.output = place_rows(c.output, c.rows, c.out_features, c.layout);
   return problem;
@@ -197,7 +222,8 @@ GatherProblem make_problem(const GatherCase& c) {
   GatherProblem problem{.table = rows_operand(random, c.table, c.table_rows, c.dim, layout, 1.0),
                         .indices = {},
                         .output = place_rows(c.output, c.count, c.dim, layout)};
-  constexpr int32_t kOutside[] = {-1, std::numeric_limits<int32_t>::min(), std::numeric_limits<int32_t>::max()};
+  constexpr int32_t kOutside[] = {-1, std::numeric_limits<int32_t>::min(),
+                                  std::numeric_limits<int32_t>::max()};
   for (int64_t i = 0; i < c.count; ++i) {
     const auto rows = static_cast<int32_t>(c.table_rows);
     if (c.outside && i % 2 == 0)

@@ -17,15 +17,16 @@ class Random {
   explicit Random(int64_t seed, uint64_t stream = 0)
       : state_(static_cast<uint64_t>(seed) * 0x9E3779B97F4A7C15u + stream * 0xD1B54A32D192ED03u) {}
   uint64_t bits();
-  double uniform();                // -1 to 1
-  int64_t below(int64_t count);    // 0 to count - 1
+  double uniform();              // -1 to 1
+  int64_t below(int64_t count);  // 0 to count - 1
 
  private:
   uint64_t state_;
 };
 
 // An array uniform in -size to size, as its type stores it.
-reference::Array random_array(Random& random, DType dtype, const std::array<int64_t, 4>& shape, double size);
+reference::Array random_array(Random& random, DType dtype, const std::array<int64_t, 4>& shape,
+                              double size);
 
 struct Operand {
   reference::Array values;

@@ -22,7 +22,8 @@ C parsed(const std::string& line) {
 
 TEST_CASE("an attention line fills its fields") {
   const auto c = parsed<AttentionCase>(
-      "b2 h8 kv4 q4096 k77 d64 dv48 f16 out=f32 mask=bias_f16 mask_shape=bk masked=rows lengths=random lse "
+      "b2 h8 kv4 q4096 k77 d64 dv48 f16 out=f32 mask=bias_f16 mask_shape=bk masked=rows "
+      "lengths=random lse "
       "scale=-0.25 layout=odd bcast_kv poison logits=large seed=7");
   CHECK(c.batch == 2);
   CHECK(c.heads == 8);
@@ -74,7 +75,8 @@ TEST_CASE("lines of operations") {
   CHECK(parsed<NormCase>("layer_norm m2 d3 f32").norm == Norm::layer);
   CHECK(parsed<NormCase>("rms_norm m2 d3 f32 epsilon=0").epsilon == 0.0f);
   CHECK(parsed<GatherCase>("gather n16 rows=100 d96 f32").table_rows == 100);
-  const auto weights = parsed<WeightsCase>("weights b1 h4 q9 k256 d24 f32 heads=0,2 keys=1,5,7 mean");
+  const auto weights =
+      parsed<WeightsCase>("weights b1 h4 q9 k256 d24 f32 heads=0,2 keys=1,5,7 mean");
   CHECK(weights.attention.kv_len == 256);
   CHECK(weights.heads == std::vector<uint32_t>{0, 2});
   CHECK(weights.keys == std::vector<uint32_t>{1, 5, 7});
@@ -85,7 +87,8 @@ TEST_CASE("a case prints as the line that gives it") {
   for (const char* line : {
            "b2 h8 q4096 k77 d64 f16",
            "b1 h1 q1 k1 d1 f32",
-           "b0 h2 kv1 q3 k0 d8 dv4 bf16 kv_type=f16 out=f32 mask=boolean mask_shape=qk lse scale=0.1",
+           "b0 h2 kv1 q3 k0 d8 dv4 bf16 kv_type=f16 out=f32 mask=boolean mask_shape=qk lse "
+           "scale=0.1",
            "b1 h1 q3 k5 d8 f32 lengths=mixed layout=padded bcast_kv poison logits=huge seed=3",
            "weights b1 h4 q9 k256 d24 f32 heads=0,2 keys=1,5,7 mean",
            "linear m9 k16 n16 f16 weight=bf16 out=f32 bias bias_type=f16 act=silu layout=odd",

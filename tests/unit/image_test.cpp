@@ -3,6 +3,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 #include <cstdlib>
+#include <memory>
 
 #include "scratch_file.hpp"
 #include "weft/image.hpp"
@@ -97,6 +98,28 @@ Octets with_size(Octets png, uint32_t width, uint32_t height) {
   put_big_endian(png, 20, height);
   put_big_endian(png, 29, crc(png, 12, 29));
   return png;
+}
+
+// A PNG of the size of `png` whose data inflates to `inflated_bytes` zeros.
+Octets with_zeros(const Octets& png, int inflated_bytes) {
+  Octets zeros(static_cast<size_t>(inflated_bytes));
+  int size = 0;
+  const std::unique_ptr<uint8_t, void (*)(void*)> data(
+      stbi_zlib_compress(zeros.data(), inflated_bytes, &size, 8), std::free);
+  Octets result(png.begin(), png.begin() + 33);  // up to the end of IHDR
+  const auto append = [&](const std::string& type, std::span<const uint8_t> content) {
+    const size_t at = result.size();
+    result.resize(at + 4);
+    put_big_endian(result, at, static_cast<uint32_t>(content.size()));
+    result.insert(result.end(), type.begin(), type.end());
+    result.insert(result.end(), content.begin(), content.end());
+    const uint32_t checksum = crc(result, at + 4, result.size());
+    result.resize(result.size() + 4);
+    put_big_endian(result, result.size() - 4, checksum);
+  };
+  append("IDAT", {data.get(), static_cast<size_t>(size)});
+  append("IEND", {});
+  return result;
 }
 
 }  // namespace
@@ -206,6 +229,14 @@ TEST_CASE("image: absurd sizes are refused before decoding", "[io]") {
   CHECK_FALSE(refusal(with_size(png, 0, 4)).empty());
   // Within the limits but more than the data holds: the decoder says so.
   CHECK_THAT(refusal(with_size(png, 8192, 8192)), ContainsSubstring("broken data"));
+}
+
+TEST_CASE("image: data that inflates far beyond the picture is refused", "[io]") {
+  const Octets png = png_of(gradient(4, 4, 3));
+  CHECK(refusal(with_zeros(png, 4 * (4 * 3 + 1))).empty());
+  const Octets bomb = with_zeros(png, 8 << 20);
+  CHECK(bomb.size() < 100'000);
+  CHECK_THAT(refusal(bomb), ContainsSubstring("broken data"));
 }
 
 TEST_CASE("image: missing and unreadable files", "[io]") {

@@ -84,7 +84,7 @@ TEST_CASE("box_of: the region around the peak, not all that is bright", "[ground
   map[10 * kGridSide + 10] = 1.0f;
   CHECK(box_of(map, 0.5f) == Box{40, 40, 44, 44});
   map[10 * kGridSide + 10] = 0.6f;
-  CHECK(box_of(map, 0.5f) == Box{5, 5, 11, 7});
+  CHECK(box_of(map, 0.5f) == Box{6, 5, 10, 7});
 }
 
 TEST_CASE("box_of: everything, the corners, nothing", "[ground]") {

@@ -171,19 +171,24 @@ TEST_CASE("linear") {
   const Array input = array(1, 1, 2, 3, {1, 2, 3, -1, 0, 1});
   const Array weight = array(1, 1, 2, 3, {1, 0, -1, 2, 1, 0});
   const Array bias = array(1, 1, 1, 2, {10, -1});
-  CHECK(linear(input, weight, nullptr, Activation::none).output.values == std::vector<double>{-2, 4, -2, -2});
+  CHECK(linear(input, weight, nullptr, Activation::none).output.values ==
+        std::vector<double>{-2, 4, -2, -2});
   const OpResult result = linear(input, weight, &bias, Activation::relu);
   CHECK(result.output.values == std::vector<double>{8, 3, 8, 0});
-  CHECK(linear(input, weight, &bias, Activation::none).magnitude.values == std::vector<double>{14, 5, 12, 3});
+  CHECK(linear(input, weight, &bias, Activation::none).magnitude.values ==
+        std::vector<double>{14, 5, 12, 3});
 }
 
 TEST_CASE("norms") {
   const Array input = array(1, 1, 1, 4, {1, 3, 1, 3});  // mean 2, variance 1, mean square 5
   const Array weight = array(1, 1, 1, 4, {1, 1, 2, 2});
   const Array bias = array(1, 1, 1, 4, {0, 10, 0, 10});
-  CHECK(layer_norm(input, nullptr, nullptr, 0.0).output.values == std::vector<double>{-1, 1, -1, 1});
-  CHECK(layer_norm(input, &weight, &bias, 0.0).output.values == std::vector<double>{-1, 11, -2, 12});
-  CHECK(layer_norm(input, nullptr, nullptr, 3.0).output.values == std::vector<double>{-0.5, 0.5, -0.5, 0.5});
+  CHECK(layer_norm(input, nullptr, nullptr, 0.0).output.values ==
+        std::vector<double>{-1, 1, -1, 1});
+  CHECK(layer_norm(input, &weight, &bias, 0.0).output.values ==
+        std::vector<double>{-1, 11, -2, 12});
+  CHECK(layer_norm(input, nullptr, nullptr, 3.0).output.values ==
+        std::vector<double>{-0.5, 0.5, -0.5, 0.5});
   const OpResult rms = rms_norm(input, &weight, &bias, 4.0);
   CHECK(rms.output.values[0] == about(1.0 / 3.0));
   CHECK(rms.output.values[1] == about(11.0));
@@ -200,7 +205,8 @@ TEST_CASE("add repeats, gather fills with zeros") {
 
 TEST_CASE("drawn problems repeat, and poison only what takes no part") {
   const auto c = std::get<cases::AttentionCase>(
-      cases::parse("b3 h4 kv2 q5 k9 d4 f16 mask=boolean mask_shape=bk lengths=mixed poison").value());
+      cases::parse("b3 h4 kv2 q5 k9 d4 f16 mask=boolean mask_shape=bk lengths=mixed poison")
+          .value());
   const cases::AttentionProblem problem = cases::make_problem(c);
   const AttentionResult clean = attention(problem.inputs);
   int poisoned = 0;
@@ -211,5 +217,6 @@ TEST_CASE("drawn problems repeat, and poison only what takes no part") {
   // The first item has no keys at all.
   for (int64_t i = 0; i < 4 * 5 * 4; ++i) CHECK(clean.output.values[static_cast<size_t>(i)] == 0.0);
   // Drawn values are what the type holds.
-  for (double value : problem.inputs.query.values) CHECK(cases::round_to(DType::f16, value) == value);
+  for (double value : problem.inputs.query.values)
+    CHECK(cases::round_to(DType::f16, value) == value);
 }

@@ -168,7 +168,7 @@ TEST_CASE("render: the panels show the picture, the box and the heat", "[ground]
   // The scale beside it runs from the brightest to the darkest colour.
   const uint32_t scale_x = kHeatX + kPanelSide + 18 + 7;
   CHECK(oklab(pixel(*image, scale_x, kPanelY + 3))[0] > 0.9);
-  CHECK(pixel(*image, scale_x, kPanelY + kPanelSide / 2) == heat_colour(0.5f));
+  CHECK(pixel(*image, scale_x, kPanelY + kPanelSide / 2) == heat_colour(1.0f - 256.5f / 512.0f));
   CHECK(oklab(pixel(*image, scale_x, kPanelY + kPanelSide - 4))[0] < 0.2);
 }
 
