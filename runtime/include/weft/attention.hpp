@@ -40,7 +40,8 @@ struct AttentionCall {
   Tensor value;       // [batch, kv_heads, kv_len, value_dim]
   Tensor output;      // [batch, heads, q_len, value_dim]; must not overlap the inputs
   Tensor mask;        // optional: [batch | 1, heads | 1, q_len | 1, kv_len]; u8 is a boolean mask, else a bias
-  Tensor kv_lengths;  // optional: i32 [batch]; item b uses keys 0 to kv_lengths[b] - 1 (clamped to kv_len)
+  Tensor kv_lengths;  // optional: i32 [batch]; item b uses keys 0 to kv_lengths[b] - 1;
+                      // values are clamped to 0 .. kv_len
   Tensor logsumexp;   // optional output: f32 [batch, heads, q_len], natural logarithm
   float scale = 0.0f;  // 0: 1 / sqrt(head_dim); must be finite
 };
