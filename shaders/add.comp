@@ -27,11 +27,9 @@ void main() {
   uint groups = (push.dim + 3u) / 4u, index = folded_index(kLocalSize);
   uint row = index / groups, g = index % groups, valid = push.dim - 4u * g;
   if (row < push.rows) {
-    uvec2 left = row_address(kLeftType, push.left, push.left_stride_row, row);
-    uvec2 right = row_address(kRightType, push.right, push.right_stride_row, row % push.right_rows);
-    uvec2 result = row_address(kResultType, push.result, push.result_stride_row, row);
-    vec4 sum = load_group(kLeftType, kAligned, left, g, valid);
-    sum += load_group(kRightType, kAligned, right, g, valid);
-    store_group(kResultType, kAligned, result, g, valid, sum);
+    uint left = row * push.left_stride_row, right = row % push.right_rows * push.right_stride_row;
+    vec4 sum = load_group(kLeftType, kAligned, push.left, left, g, valid);
+    sum += load_group(kRightType, kAligned, push.right, right, g, valid);
+    store_group(kResultType, kAligned, push.result, row * push.result_stride_row, g, valid, sum);
   }
 }

@@ -57,9 +57,10 @@ uint key_count(uint batch) {
 vec4 held[kHoldQuery ? kRows * kHeadGroups : 1u];
 vec4 sum[kRows * kChunkGroups];
 float top[kRows], weight_sum[kRows];
-uvec2 query_row[kRows], mask_row[kRows];
-uvec2 key, key_stride, value, value_stride;  // of the (batch, head) slice; strides of rows in bytes
-uint group0;                                 // the first group of the chunk
+uint query_row[kRows], mask_row[kRows];  // where rows begin, in elements
+uvec2 query, mask, key, value;   // of the (batch, head) slice
+uvec2 key_stride, value_stride;  // bytes from row to row
+uint group0;                     // the first group of the chunk
 
 uvec2 key_row[kBlockKv];
 float score[kRows * kBlockKv];
@@ -72,10 +73,10 @@ void add_dot_products(uint first_group, const uint groups, const uint count) {
     vec4 q[kRows];
     [[unroll]] for (uint r = 0; r < kRows; ++r) {
       if (kHoldQuery) q[r] = held[r * kHeadGroups + g];
-      else q[r] = load_group(kQueryType, kAligned, query_row[r], g, kHeadDim - 4u * g);
+      else q[r] = load_group(kQueryType, kAligned, query, query_row[r], g, kHeadDim - 4u * g);
     }
     [[unroll]] for (uint j = 0; j < count; ++j) {
-      vec4 k = load_group(kKvType, kAligned, key_row[j], g, kHeadDim - 4u * g);
+      vec4 k = load_group(kKvType, kAligned, key_row[j], 0u, g, kHeadDim - 4u * g);
       [[unroll]] for (uint r = 0; r < kRows; ++r) {
         score[r * kBlockKv + j] = dot_add(q[r], k, score[r * kBlockKv + j]);
       }
@@ -115,7 +116,7 @@ void attend(uint first, const uint count) {
     [[unroll]] for (uint j = 0; j < count; ++j) {
       uint i = r * kBlockKv + j;
       if (kMasked) {
-        float added = load_mask(kMaskKind, kMaskType, mask_row[r], first + j);
+        float added = load_mask(kMaskKind, kMaskType, mask, mask_row[r] + first + j);
         keep[i] = added > kExcluded;
         score[i] = keep[i] ? score[i] + added : kExcluded;
       }
@@ -141,7 +142,7 @@ void attend(uint first, const uint count) {
     vec4 total[kRows];
     [[unroll]] for (uint r = 0; r < kRows; ++r) total[r] = sum[r * kChunkGroups + g] * shrink[r];
     [[unroll]] for (uint j = 0; j < count; ++j) {
-      vec4 v = load_group(kKvType, kAligned, value_row[j], g, kValueDim - 4u * (group0 + g));
+      vec4 v = load_group(kKvType, kAligned, value_row[j], 0u, g, kValueDim - 4u * (group0 + g));
       [[unroll]] for (uint r = 0; r < kRows; ++r) {
         uint i = r * kBlockKv + j;
         // A masked value may be NaN: it is replaced, not multiplied by 0.
@@ -159,10 +160,10 @@ void write_row(AttentionArgs args, uint r, uint row, uint head, uint batch, bool
   float inverse = empty ? 0.0 : 1.0 / weight_sum[r];
   uvec2 result = slice_address(push.output_values, args.output_stride_batch, batch,
                                args.output_stride_head, head);
-  result = row_address(kOutputType, result, args.output_stride_row, row);
+  uint start = row * args.output_stride_row;
   [[unroll]] for (uint g = 0; g < kChunkGroups; ++g) {
     uint at = group0 + g;
-    store_group(kOutputType, kAligned, result, at, kValueDim - 4u * at,
+    store_group(kOutputType, kAligned, result, start, at, kValueDim - 4u * at,
                 sum[r * kChunkGroups + g] * inverse);
   }
   if (kLogsumexp && first_chunk) {
@@ -183,28 +184,24 @@ void main() {
   // numbers there.
   group0 = kChunks == 1u ? 0u : min(chunk * kChunkGroups, kValueGroups - kChunkGroups);
 
-  uvec2 query =
-      slice_address(push.query, args.query_stride_batch, batch, args.query_stride_head, head);
+  query = slice_address(push.query, args.query_stride_batch, batch, args.query_stride_head, head);
   key = slice_address(push.key, args.key_stride_batch, batch, args.key_stride_head, kv_head);
   value =
       slice_address(push.value, args.value_stride_batch, batch, args.value_stride_head, kv_head);
   value = address_add(value, group0 * 4u << type_shift(kKvType));
   key_stride = row_address(kKvType, uvec2(0u), args.key_stride_row, 1u);
   value_stride = row_address(kKvType, uvec2(0u), args.value_stride_row, 1u);
-  uvec2 mask = uvec2(0u);
   if (kMasked) {
     mask = slice_address(push.mask, args.mask_stride_batch, batch, args.mask_stride_head, head);
   }
 
   [[unroll]] for (uint r = 0; r < kRows; ++r) {
     uint row = min(row0 + r, push.q_len - 1u);  // rows past the end compute and do not write
-    query_row[r] = row_address(kQueryType, query, args.query_stride_row, row);
-    if (kMasked) {
-      mask_row[r] = address_row(mask, args.mask_stride_row, row, mask_shift(kMaskKind, kMaskType));
-    }
+    query_row[r] = row * args.query_stride_row;
+    if (kMasked) mask_row[r] = row * args.mask_stride_row;
     if (kHoldQuery) {
       [[unroll]] for (uint g = 0; g < kHeadGroups; ++g) {
-        vec4 q = load_group(kQueryType, kAligned, query_row[r], g, kHeadDim - 4u * g);
+        vec4 q = load_group(kQueryType, kAligned, query, query_row[r], g, kHeadDim - 4u * g);
         held[r * kHeadGroups + g] = q * push.scale_log2;
       }
     }

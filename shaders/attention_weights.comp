@@ -47,12 +47,12 @@ uvec2 key_row[kBlockKeys];
 float score[kBlockKeys];
 
 // Adds groups first to first + groups - 1 to the dot products; "groups" is a constant.
-void add_dot_products(uvec2 query, uint first, const uint groups) {
+void add_dot_products(uvec2 query, uint query_row, uint first, const uint groups) {
   [[unroll]] for (uint i = 0; i < groups; ++i) {
     uint g = first + i;
-    vec4 q = load_group(kQueryType, kAligned, query, g, kHeadDim - 4u * g);
+    vec4 q = load_group(kQueryType, kAligned, query, query_row, g, kHeadDim - 4u * g);
     [[unroll]] for (uint j = 0; j < kBlockKeys; ++j) {
-      vec4 k = load_group(kKeyType, kAligned, key_row[j], g, kHeadDim - 4u * g);
+      vec4 k = load_group(kKeyType, kAligned, key_row[j], 0u, g, kHeadDim - 4u * g);
       score[j] = dot_add(q, k, score[j]);
     }
   }
@@ -70,7 +70,7 @@ uint listed(uvec2 list, uint i) {
 void add_head(WeightsArgs args, uint batch, uint head, uint row, uint kv_count) {
   uvec2 query =
       slice_address(push.query, args.query_stride_batch, batch, args.query_stride_head, head);
-  query = row_address(kQueryType, query, args.query_stride_row, row);
+  uint query_row = row * args.query_stride_row;
   uvec2 key = slice_address(push.key, args.key_stride_batch, batch, args.key_stride_head,
                             head / push.group_size);
   [[unroll]] for (uint j = 0; j < kBlockKeys; ++j) {
@@ -80,18 +80,15 @@ void add_head(WeightsArgs args, uint batch, uint head, uint row, uint kv_count) 
   if (kLoopGroups > 0u) {
     uint g = 0;
     [[dont_unroll]] do {
-      add_dot_products(query, g, kStepGroups);
+      add_dot_products(query, query_row, g, kStepGroups);
       g += kStepGroups;
     } while (g < kLoopGroups);
   }
-  add_dot_products(query, kLoopGroups, kHeadGroups - kLoopGroups);
+  add_dot_products(query, query_row, kLoopGroups, kHeadGroups - kLoopGroups);
 
-  uvec2 mask_row = uvec2(0u);
+  uvec2 mask = uvec2(0u);
   if (kMasked) {
-    mask_row =
-        slice_address(push.mask, args.mask_stride_batch, batch, args.mask_stride_head, head);
-    mask_row =
-        address_row(mask_row, args.mask_stride_row, row, mask_shift(kMaskKind, kMaskType));
+    mask = slice_address(push.mask, args.mask_stride_batch, batch, args.mask_stride_head, head);
   }
   uvec2 logsumexp = slice_address(push.logsumexp, args.logsumexp_stride_batch, batch,
                                   args.logsumexp_stride_head, head);
@@ -99,8 +96,8 @@ void add_head(WeightsArgs args, uint batch, uint head, uint row, uint kv_count) 
   bool empty = bits == kMinusInfinityBits;
   float top = empty ? 0.0 : uintBitsToFloat(bits) * kLog2E;
   [[unroll]] for (uint j = 0; j < kBlockKeys; ++j) {
-    uint read = min(keys[j], kv_count - 1u);
-    float added = kMasked ? load_mask(kMaskKind, kMaskType, mask_row, read) : 0.0;
+    uint read = row * args.mask_stride_row + min(keys[j], kv_count - 1u);
+    float added = kMasked ? load_mask(kMaskKind, kMaskType, mask, read) : 0.0;
     bool keep = !empty && keys[j] < kv_count && added > kExcluded;
     total[j] += keep ? exp2(fma(score[j], push.scale_log2, added) - top) : 0.0;
   }
@@ -133,11 +130,11 @@ void main() {
 
   uvec2 result = slice_address(push.weights, args.weights_stride_batch, batch,
                                args.weights_stride_head, output_head);
-  result = row_address(WEFT_TYPE_F32, result, args.weights_stride_row, row);
+  uint start = row * args.weights_stride_row + first;
   float share = kMean ? 1.0 / float(args.head_count) : 1.0;
   if (written_row < push.q_len) {
     [[unroll]] for (uint j = 0; j < kBlockKeys; ++j) {
-      if (first + j < args.key_count) OutFloats(result).v[first + j] = total[j] * share;
+      if (first + j < args.key_count) OutFloats(result).v[start + j] = total[j] * share;
     }
   }
 }

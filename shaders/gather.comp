@@ -27,12 +27,12 @@ void main() {
   uint row = index / groups, g = index % groups, valid = push.dim - 4u * g;
   if (row < push.count) {
     uint source = Words(push.indices).v[row];  // a negative index is beyond every table
-    uvec2 result = row_address(kResultType, push.result, push.result_stride_row, row);
     vec4 values = vec4(0.0);
     if (source < push.table_rows) {
-      uvec2 table = row_address(kTableType, push.table, push.table_stride_row, source);
-      values = load_group(kTableType, kAligned, table, g, valid);
+      uint start = source * push.table_stride_row;
+      values = load_group(kTableType, kAligned, push.table, start, g, valid);
     }
-    store_group(kResultType, kAligned, result, g, valid, values);
+    uint start = row * push.result_stride_row;
+    store_group(kResultType, kAligned, push.result, start, g, valid, values);
   }
 }

@@ -34,7 +34,7 @@ const uint kColumnsAbreast = 8u;  // columns summed at the same time
 
 layout(push_constant, std430) uniform Push { LinearPush push; };
 
-uvec2 data_row[kRows];
+uint data_row[kRows];  // where the rows begin, in elements
 uvec2 weight_row[kColumns];
 float sum[kRows * kColumns];
 
@@ -44,13 +44,14 @@ void accumulate(uint first, const uint count, uint valid) {
   vec4 x[kRows * kStepGroups];
   [[unroll]] for (uint r = 0; r < kRows; ++r) {
     [[unroll]] for (uint g = 0; g < count; ++g) {
-      x[r * kStepGroups + g] = load_group(kDataType, kAligned, data_row[r], first + g, valid);
+      x[r * kStepGroups + g] =
+          load_group(kDataType, kAligned, push.data, data_row[r], first + g, valid);
     }
   }
   [[unroll]] for (uint c = 0; c < kColumns; c += kColumnsAbreast) {
     [[unroll]] for (uint g = 0; g < count; ++g) {
       [[unroll]] for (uint j = c; j < min(c + kColumnsAbreast, kColumns); ++j) {
-        vec4 w = load_group(kWeightType, kAligned, weight_row[j], first + g, valid);
+        vec4 w = load_group(kWeightType, kAligned, weight_row[j], 0u, first + g, valid);
         [[unroll]] for (uint r = 0; r < kRows; ++r) {
           sum[r * kColumns + j] = dot_add(x[r * kStepGroups + g], w, sum[r * kColumns + j]);
         }
@@ -61,17 +62,17 @@ void accumulate(uint first, const uint count, uint valid) {
 
 // whole_groups: the columns are all there and fall into aligned groups of four.
 void write_row(uint r, uint row, uint column0, bool whole_groups) {
-  uvec2 result = row_address(kResultType, push.result, push.result_stride_row, row);
+  uint start = row * push.result_stride_row;
   if (whole_groups) {
     [[unroll]] for (uint j = 0; j < kColumns; j += 4u) {
       uint i = r * kColumns + j;
       vec4 values = vec4(sum[i], sum[i + 1u], sum[i + 2u], sum[i + 3u]);
-      store_group(kResultType, true, result, (column0 + j) / 4u, 4u, values);
+      store_group(kResultType, true, push.result, start, (column0 + j) / 4u, 4u, values);
     }
   } else {
     [[unroll]] for (uint j = 0; j < kColumns; ++j) {
       if (column0 + j < push.out_features) {
-        store_element(kResultType, result, column0 + j, sum[r * kColumns + j]);
+        store_element(kResultType, push.result, start + column0 + j, sum[r * kColumns + j]);
       }
     }
   }
@@ -82,7 +83,7 @@ void main() {
   uint column0 = gl_WorkGroupID.y * kColumns;
   [[unroll]] for (uint r = 0; r < kRows; ++r) {
     uint row = min(row0 + r, push.rows - 1u);  // rows past the end compute and do not write
-    data_row[r] = row_address(kDataType, push.data, push.data_stride_row, row);
+    data_row[r] = row * push.data_stride_row;
   }
   [[unroll]] for (uint j = 0; j < kColumns; ++j) {
     uint column = min(column0 + j, push.out_features - 1u);

@@ -29,15 +29,14 @@ layout(constant_id = WEFT_NORM_ALIGNED) const bool kAligned = true;
 
 layout(push_constant, std430) uniform Push { NormPush push; };
 
-vec4 group_of(uint type, uvec2 row, uint g) {
-  return load_group(type, kAligned, row, g, push.dim - 4u * g);
+vec4 group_of(uint type, uvec2 base, uint start, uint g) {
+  return load_group(type, kAligned, base, start, g, push.dim - 4u * g);
 }
 
 void main() {
   uint index = folded_index(kLocalSize), row = min(index, push.rows - 1u);
   uint groups = (push.dim + 3u) / 4u, last = groups - 1u;
-  uvec2 data = row_address(kDataType, push.data, push.data_stride_row, row);
-  uvec2 result = row_address(kResultType, push.result, push.result_stride_row, row);
+  uint data = row * push.data_stride_row, result = row * push.result_stride_row;
   vec4 inside_last = vec4(lessThan(uvec4(0u, 1u, 2u, 3u), uvec4(push.dim - 4u * last)));
 
   // Loops are tested at the end: drivers that mask lanes run what follows an exit once more, reads
@@ -47,23 +46,26 @@ void main() {
   if (kKind == WEFT_NORM_LAYER) {
     vec4 sums = vec4(0.0);
     do {
-      sums += group_of(kDataType, data, g);
+      sums += group_of(kDataType, push.data, data, g);
     } while (++g < groups);
     mean = (sums.x + sums.y + sums.z + sums.w) / float(push.dim);
     g = 0;
   }
   vec4 squares = vec4(0.0);
   do {
-    vec4 x = (group_of(kDataType, data, g) - mean) * (g == last ? inside_last : vec4(1.0));
+    vec4 inside = g == last ? inside_last : vec4(1.0);
+    vec4 x = (group_of(kDataType, push.data, data, g) - mean) * inside;
     squares += x * x;
   } while (++g < groups);
   float mean_square = (squares.x + squares.y + squares.z + squares.w) / float(push.dim);
   float factor = 1.0 / sqrt(mean_square + push.epsilon);
   g = 0;
   do {
-    vec4 x = (group_of(kDataType, data, g) - mean) * factor;
-    if (kHasWeight) x *= group_of(kParameterType, push.weight, g);
-    if (kHasBias) x += group_of(kParameterType, push.bias, g);
-    if (index < push.rows) store_group(kResultType, kAligned, result, g, push.dim - 4u * g, x);
+    vec4 x = (group_of(kDataType, push.data, data, g) - mean) * factor;
+    if (kHasWeight) x *= group_of(kParameterType, push.weight, 0u, g);
+    if (kHasBias) x += group_of(kParameterType, push.bias, 0u, g);
+    if (index < push.rows) {
+      store_group(kResultType, kAligned, push.result, result, g, push.dim - 4u * g, x);
+    }
   } while (++g < groups);
 }

@@ -50,7 +50,7 @@ std::string explain(const Device& device, const AttentionDesc& desc) {
   if (!valid) return valid.error().message + "\n";
   std::string lines;
   for (const decide::Verdict& verdict :
-       decide::judge_attention(device.traits(), {valid->head_dim, valid->value_dim, valid->q_len},
+       decide::judge_attention(device.traits(), decide::problem_of(*valid),
                                vulkan::overrides(*device.state())))
     lines += text(verdict.row, ": ", verdict.text, "\n");
   return lines;

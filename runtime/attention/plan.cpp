@@ -37,7 +37,7 @@ AttentionDesc cache_key(AttentionDesc desc) {
 
 Result<std::unique_ptr<const Plan>> make_plan(const Device& device, const AttentionDesc& desc) {
   WEFT_ASSIGN(const decide::AttentionRow* row,
-              decide::select_attention(device.traits(), {desc.head_dim, desc.value_dim, desc.q_len},
+              decide::select_attention(device.traits(), decide::problem_of(desc),
                                        vulkan::overrides(*device.state())));
   auto plan = std::make_unique<const Plan>(desc, *row);
   // The likely pipeline: most tensors of such dimensions are aligned.

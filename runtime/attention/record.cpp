@@ -66,8 +66,7 @@ Result<void> record(Recorder& recorder, const Plan& plan, const AttentionCall& c
   WEFT_TRY(check_device(rules, operands(call), device));
   if (shape.batch == 0 || shape.heads == 0 || shape.q_len == 0) return {};
 
-  const uint64_t chunks =
-      row.value_chunk != 0 ? ceil_div(shape.desc.value_dim, row.value_chunk) : 1;
+  const uint64_t chunks = ceil_div(shape.desc.value_dim, decide::value_chunk(row, shape.desc.value_dim));
   const std::array<uint64_t, 3> groups = {
       ceil_div(shape.q_len, uint64_t{row.local_size} * row.rows) * chunks, shape.heads,
       shape.batch};

@@ -32,6 +32,8 @@ bool fits(Where where, DeviceType type) noexcept {
       return type == DeviceType::cpu;
     case Where::gpu:
       return type != DeviceType::cpu;
+    case Where::discrete:
+      return type == DeviceType::discrete;
   }
   return false;
 }

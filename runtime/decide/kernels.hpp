@@ -21,14 +21,18 @@ enum Need : uint32_t {
   kNeed16bitStorage = 1u << 0,
 };
 
-// Where a row is preferred at all.
-enum class Where : uint32_t { any, cpu, gpu };
+// Where a row is preferred at all; a forced row runs anywhere.
+enum class Where : uint32_t { any, cpu, gpu, discrete };
+
+// For which elements of keys and values, or of weights, a row is preferred.
+enum class Elements : uint32_t { any, half };
 
 struct AttentionRow {
   const char* name;
   Shader shader;
   uint32_t needs;
   Where where;
+  Elements elements;
   uint32_t max_head_dim;
   uint32_t max_value_dim;
   uint32_t max_dim_sum;  // head_dim + value_dim
@@ -36,7 +40,7 @@ struct AttentionRow {
   uint32_t local_size;
   uint32_t rows;         // query rows an invocation
   uint32_t block_kv;
-  uint32_t value_chunk;  // value elements an invocation; 0: the whole row
+  uint32_t value_chunk;  // most value elements an invocation; 0: the whole row
   bool hold_query;
 };
 
@@ -45,6 +49,7 @@ struct LinearRow {
   Shader shader;
   uint32_t needs;
   Where where;
+  Elements elements;
   uint32_t min_rows;          // hint, as above
   uint32_t min_out_features;  // likewise
   uint32_t local_size;

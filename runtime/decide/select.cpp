@@ -87,12 +87,20 @@ std::string size_refusal(const AttentionRow& row, const AttentionProblem& proble
 }
 std::string size_refusal(const LinearRow&, const LinearProblem&) { return {}; }
 
+template <class Row, class Problem>
+bool elements_fit(const Row& row, const Problem& problem) {
+  return row.elements == Elements::any || problem.half;
+}
+constexpr const char* kForHalf = "worth it for 16-bit elements, these have 32";
+
 // Why a row that can run is not worth it; empty if it is.
 std::string hint_refusal(const AttentionRow& row, const AttentionProblem& problem) {
+  if (!elements_fit(row, problem)) return kForHalf;
   if (problem.q_len >= row.min_q_len) return {};
   return text("worth it from q_len ", row.min_q_len, ", got ", problem.q_len);
 }
 std::string hint_refusal(const LinearRow& row, const LinearProblem& problem) {
+  if (!elements_fit(row, problem)) return kForHalf;
   if (problem.rows < row.min_rows)
     return text("worth it from ", row.min_rows, " rows, got ", problem.rows);
   if (problem.out_features < row.min_out_features)
@@ -105,6 +113,16 @@ std::string workgroup_refusal(uint32_t local_size, const DeviceTraits& traits) {
   const uint32_t allowed = std::min(traits.max_workgroup_invocations, traits.max_workgroup_size[0]);
   if (local_size <= allowed) return {};
   return text("needs workgroups of ", local_size, " invocations, the device allows ", allowed);
+}
+
+const char* name_of(Where where) {
+  switch (where) {
+    case Where::cpu: return "CPU devices";
+    case Where::gpu: return "GPUs";
+    case Where::discrete: return "discrete GPUs";
+    case Where::any: break;
+  }
+  return "any device";
 }
 
 template <class Row, class Problem>
@@ -120,8 +138,7 @@ std::string refusal(const DeviceTraits& traits, const Row& row, const Problem& p
   if (std::string reason = size_refusal(row, problem); !reason.empty()) return reason;
   if (forcing) return {};  // preferences give way
   if (!fits(row.where, traits.type))
-    return text("preferred on ", row.where == Where::cpu ? "CPU devices" : "GPUs", ", this is ",
-                to_string(traits.type));
+    return text("preferred on ", name_of(row.where), ", this is ", to_string(traits.type));
   return hint_refusal(row, problem);
 }
 
@@ -184,6 +201,16 @@ uint32_t q_len_class(uint32_t q_len, std::span<const AttentionRow> rows) noexcep
   return smallest;
 }
 
+AttentionProblem problem_of(const AttentionDesc& desc) noexcept {
+  return {desc.head_dim, desc.value_dim, desc.q_len, desc.kv_dtype != DType::f32};
+}
+
+uint32_t value_chunk(const AttentionRow& row, uint32_t value_dim) noexcept {
+  const uint32_t most = row.value_chunk != 0 ? row.value_chunk : value_dim;
+  const uint32_t chunks = (value_dim + most - 1) / most;
+  return ((value_dim + chunks - 1) / chunks + 3) / 4 * 4;
+}
+
 std::array<uint32_t, kAttentionConstants> attention_constants(const AttentionRow& row,
                                                               const AttentionDesc& desc,
                                                               bool aligned) {
@@ -194,8 +221,7 @@ std::array<uint32_t, kAttentionConstants> attention_constants(const AttentionRow
   set(WEFT_ATTENTION_VALUE_DIM, desc.value_dim);
   set(WEFT_ATTENTION_ROWS, row.rows);
   set(WEFT_ATTENTION_BLOCK_KV, row.block_kv);
-  set(WEFT_ATTENTION_VALUE_CHUNK,
-      row.value_chunk != 0 ? row.value_chunk : (desc.value_dim + 3) / 4 * 4);
+  set(WEFT_ATTENTION_VALUE_CHUNK, value_chunk(row, desc.value_dim));
   set(WEFT_ATTENTION_HOLD_QUERY, row.hold_query);
   set(WEFT_ATTENTION_QUERY_TYPE, element_type(desc.query_dtype));
   set(WEFT_ATTENTION_KV_TYPE, element_type(desc.kv_dtype));

@@ -25,10 +25,12 @@ struct AttentionProblem {
   uint32_t head_dim = 0;
   uint32_t value_dim = 0;
   uint32_t q_len = 0;
+  bool half = false;  // keys and values have 16 bits
 };
 struct LinearProblem {
   uint32_t rows = 0;
   uint32_t out_features = 0;
+  bool half = false;  // weights have 16 bits
 };
 
 // What was decided about one row: "chosen", or why not.
@@ -55,6 +57,12 @@ std::vector<Verdict> judge_attention(const DeviceTraits& traits, const Attention
 // row.
 uint32_t q_len_class(uint32_t q_len,
                      std::span<const AttentionRow> rows = attention_rows()) noexcept;
+
+// What select_attention needs of a description.
+AttentionProblem problem_of(const AttentionDesc& desc) noexcept;
+
+// Value elements that an invocation of this row takes: the row's limit, spread evenly over the chunks.
+uint32_t value_chunk(const AttentionRow& row, uint32_t value_dim) noexcept;
 
 // Specialization constants, indexed by WEFT_ATTENTION_... and WEFT_LINEAR_...
 inline constexpr size_t kAttentionConstants = 15;

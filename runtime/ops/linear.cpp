@@ -67,7 +67,7 @@ Result<void> linear(Recorder& recorder, const LinearCall& call) {
                               {"output", call.output}}));
   if (call.output.elements() == 0) return {};
   WEFT_ASSIGN(const decide::LinearRow* row,
-              decide::select_linear(device.traits(), {shape.output.count, shape.output.dim},
+              decide::select_linear(device.traits(), {shape.output.count, shape.output.dim, call.weight.dtype != DType::f32},
                                     vulkan::overrides(*device.state())));
   const std::array<uint64_t, 3> groups = {
       checks::ceil_div(shape.output.count, uint64_t{row->local_size} * row->rows),

@@ -104,7 +104,7 @@ def load_model(path):
 
 @torch.no_grad()
 def evaluate(model, records, size=50):
-    """Mean metrics over all phrases; iou per entry of THRESHOLDS, also the loss-free baselines."""
+    """Metrics of every phrase, by name; iou has a column per entry of THRESHOLDS."""
     rows = {}
     for begin in range(0, len(records), size):
         batch = Batch(records[begin:begin + size])
@@ -263,13 +263,13 @@ def main():
     parser.add_argument("--vectors", help="write parity vectors here, from the --evaluate scenes")
     parser.add_argument("--checkpoint", help="file for everything a later --resume needs")
     parser.add_argument("--resume", help="go on from this checkpoint")
-    parser.add_argument("--steps", type=int, default=7500)
-    parser.add_argument("--image-steps", type=int, default=1500,
+    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--image-steps", type=int, default=1000,
                         help="first train the image encoder alone for so many of the steps")
     parser.add_argument("--batch", type=int, default=24, help="scenes per worker and step")
     parser.add_argument("--phrases", type=int, default=4, help="phrases per scene")
-    parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--warm-up", type=int, default=200)
+    parser.add_argument("--rate", type=float, default=1.2e-3)
+    parser.add_argument("--warm-up", type=int, default=300)
     parser.add_argument("--every", type=int, default=500, help="steps between exports")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2, help="training processes")

@@ -11,13 +11,10 @@ const uint kMinusInfinityBits = 0xff800000u;
 const float kExcluded = -3.0e38;    // below every score: where a row maximum starts; a masked key
 const float kLowestBias = -2.0e38;  // a finite bias stays above kExcluded
 
-// log2 of the bytes of one mask entry
-uint mask_shift(uint kind, uint type) { return kind == WEFT_MASK_BIAS ? type_shift(type) : 0u; }
-
 // 0 or a bias for a key that takes part, kExcluded for one that does not
-float load_mask(uint kind, uint type, uvec2 row, uint key) {
-  if (kind == WEFT_MASK_BOOLEAN) return load_byte(row, key) != 0u ? 0.0 : kExcluded;
-  float bias = load_element(type, row, key);
+float load_mask(uint kind, uint type, uvec2 base, uint index) {
+  if (kind == WEFT_MASK_BOOLEAN) return load_byte(base, index) != 0u ? 0.0 : kExcluded;
+  float bias = load_element(type, base, index);
   return floatBitsToUint(bias) == kMinusInfinityBits ? kExcluded : max(bias * kLog2E, kLowestBias);
 }
 

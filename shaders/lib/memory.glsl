@@ -32,72 +32,79 @@ uvec2 row_address(uint type, uvec2 address, uint stride, uint row) {
 
 uvec2 word_address(uvec2 address) { return uvec2(address.x & ~3u, address.y); }
 
-float load_element(uint type, uvec2 row, uint index) {
-  if (type == WEFT_TYPE_F32) return Floats(row).v[index];
+// Addresses here are the same for all invocations, and what differs between them is an index: a CPU
+// driver crashes while compiling 16-wide code for addresses that differ.
+float load_element(uint type, uvec2 base, uint index) {
+  if (type == WEFT_TYPE_F32) return Floats(base).v[index];
 #ifdef WEFT_NATIVE16
-  return bits16_to_float(type, uint(Shorts(row).v[index]));
+  return bits16_to_float(type, uint(Shorts(base).v[index]));
 #else
-  uint place = index + ((row.x >> 1) & 1u);
-  uint word = Words(word_address(row)).v[place >> 1];
+  uint place = index + ((base.x >> 1) & 1u);
+  uint word = Words(word_address(base)).v[place >> 1];
   return bits16_to_float(type, (place & 1u) == 0u ? word & 0xffffu : word >> 16);
 #endif
 }
 
-// The group-th four elements of a row, of which the first "valid" exist; the others read as zero.
-vec4 load_group(uint type, bool aligned, uvec2 row, uint group, uint valid) {
+// The group-th four elements of the row that begins at element "start", of which the first "valid"
+// exist; the others read as zero.
+vec4 load_group(uint type, bool aligned, uvec2 base, uint start, uint group, uint valid) {
   if (aligned) {
-    if (type == WEFT_TYPE_F32) return Vectors(row).v[group];
-    return bits16_to_float(type, WordPairs(row).v[group]);
+    uint place = (start >> 2) + group;
+    if (type == WEFT_TYPE_F32) return Vectors(base).v[place];
+    return bits16_to_float(type, WordPairs(base).v[place]);
   }
   // Reads of elements that do not exist are moved, not skipped: drivers that mask lanes run a short
   // branch with no lane active, reads included.
-  uint first = group * 4u, last = first + valid - 1u;
-  vec4 values = vec4(load_element(type, row, first), 0.0, 0.0, 0.0);
-  if (valid > 1u) values.y = load_element(type, row, min(first + 1u, last));
-  if (valid > 2u) values.z = load_element(type, row, min(first + 2u, last));
-  if (valid > 3u) values.w = load_element(type, row, min(first + 3u, last));
+  uint first = start + group * 4u, last = first + valid - 1u;
+  vec4 values = vec4(load_element(type, base, first), 0.0, 0.0, 0.0);
+  if (valid > 1u) values.y = load_element(type, base, min(first + 1u, last));
+  if (valid > 2u) values.z = load_element(type, base, min(first + 2u, last));
+  if (valid > 3u) values.w = load_element(type, base, min(first + 3u, last));
   return values;
 }
 
-void store_element(uint type, uvec2 row, uint index, float value) {
+void store_element(uint type, uvec2 base, uint index, float value) {
   if (type == WEFT_TYPE_F32) {
-    OutFloats(row).v[index] = value;
+    OutFloats(base).v[index] = value;
     return;
   }
   uint bits = float_to_bits16(type, value);
 #ifdef WEFT_NATIVE16
-  OutShorts(row).v[index] = uint16_t(bits);
+  OutShorts(base).v[index] = uint16_t(bits);
 #else
   // The other half of the word may be written by another invocation: two atomics leave it alone.
-  uint place = index + ((row.x >> 1) & 1u);
+  uint place = index + ((base.x >> 1) & 1u);
   uint shift = (place & 1u) * 16u;
-  OutWords words = OutWords(word_address(row));
+  OutWords words = OutWords(word_address(base));
   atomicAnd(words.v[place >> 1], ~(0xffffu << shift));
   atomicOr(words.v[place >> 1], bits << shift);
 #endif
 }
 
-void store_group(uint type, bool aligned, uvec2 row, uint group, uint valid, vec4 values) {
+void store_group(uint type, bool aligned, uvec2 base, uint start, uint group, uint valid,
+                 vec4 values) {
   if (aligned) {
+    uint place = (start >> 2) + group;
     if (type == WEFT_TYPE_F32) {
-      OutVectors(row).v[group] = values;
+      OutVectors(base).v[place] = values;
     } else {
-      OutWordPairs(row).v[group] =
+      OutWordPairs(base).v[place] =
           uvec2(float_to_bits16(type, values.x) | (float_to_bits16(type, values.y) << 16),
                 float_to_bits16(type, values.z) | (float_to_bits16(type, values.w) << 16));
     }
     return;
   }
-  store_element(type, row, group * 4u, values.x);
-  if (valid > 1u) store_element(type, row, group * 4u + 1u, values.y);
-  if (valid > 2u) store_element(type, row, group * 4u + 2u, values.z);
-  if (valid > 3u) store_element(type, row, group * 4u + 3u, values.w);
+  uint first = start + group * 4u;
+  store_element(type, base, first, values.x);
+  if (valid > 1u) store_element(type, base, first + 1u, values.y);
+  if (valid > 2u) store_element(type, base, first + 2u, values.z);
+  if (valid > 3u) store_element(type, base, first + 3u, values.w);
 }
 
-// The byte at an address plus index, out of the word that holds it
-uint load_byte(uvec2 address, uint index) {
-  uint place = index + (address.x & 3u);
-  return (Words(word_address(address)).v[place >> 2] >> ((place & 3u) * 8u)) & 0xffu;
+// The byte at base plus index, out of the word that holds it
+uint load_byte(uvec2 base, uint index) {
+  uint place = index + (base.x & 3u);
+  return (Words(word_address(base)).v[place >> 2] >> ((place & 3u) * 8u)) & 0xffu;
 }
 
 #endif

@@ -379,9 +379,9 @@ std::vector<WrongCall> wrong_plans() {
        [=](C&) { return plan(device({.kernel = "no_such_row"}), {.head_dim = 8}); },
        Code::unsupported},
       {"a row that the device can't run",
-       {"attention: ", "attention_lane_cpu_1", "16-bit"},
+       {"attention: ", "attention_lane_cpu", "16-bit"},
        [=](C&) {
-         return plan(device({.kernel = "attention_lane_cpu_1", .without_16bit = true}),
+         return plan(device({.kernel = "attention_lane_cpu", .without_16bit = true}),
                      {.head_dim = 8});
        },
        Code::unsupported},

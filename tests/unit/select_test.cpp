@@ -25,17 +25,17 @@ constexpr Shader kNative = Shader::attention_lane_native16;
 constexpr uint32_t k16 = kNeed16bitStorage;
 constexpr AttentionRow kRows[] = {
     // name, shader, needs, where, head, value, sum, q_len, local, rows, block, chunk, hold
-    {"cpu_2", kNative, k16, Where::cpu, 128, 128, 256, 128, 8, 2, 4, 0, true},
-    {"cpu_1", kNative, k16, Where::cpu, 256, 256, 512, 0, 8, 1, 8, 0, true},
-    {"gpu", kNative, k16, Where::gpu, 64, 96, 128, 0, 64, 1, 4, 0, true},
-    {"wide", kNative, k16, Where::any, 256, 256, 512, 0, 256, 1, 4, 32, false},
-    {"floor", Shader::attention_lane, 0, Where::any, 256, 256, 512, 0, 64, 1, 4, 32, false},
+    {"cpu_2", kNative, k16, Where::cpu, Elements::any, 128, 128, 256, 128, 8, 2, 4, 0, true},
+    {"cpu_1", kNative, k16, Where::cpu, Elements::any, 256, 256, 512, 0, 8, 1, 8, 0, true},
+    {"gpu", kNative, k16, Where::gpu, Elements::any, 64, 96, 128, 0, 64, 1, 4, 0, true},
+    {"wide", kNative, k16, Where::any, Elements::any, 256, 256, 512, 0, 256, 1, 4, 32, false},
+    {"floor", Shader::attention_lane, 0, Where::any, Elements::any, 256, 256, 512, 0, 64, 1, 4, 32, false},
 };
 
 constexpr LinearRow kLinear[] = {
-    {"linear_cpu_2", Shader::linear_native16, kNeed16bitStorage, Where::cpu, 256, 16, 8, 2, 16},
-    {"linear_cpu_1", Shader::linear_native16, kNeed16bitStorage, Where::cpu, 0, 0, 8, 1, 16},
-    {"linear_floor", Shader::linear, kNeedNothing, Where::any, 0, 0, 64, 1, 8},
+    {"linear_cpu_2", Shader::linear_native16, kNeed16bitStorage, Where::cpu, Elements::any, 256, 16, 8, 2, 16},
+    {"linear_cpu_1", Shader::linear_native16, kNeed16bitStorage, Where::cpu, Elements::any, 0, 0, 8, 1, 16},
+    {"linear_floor", Shader::linear, kNeedNothing, Where::any, Elements::any, 0, 0, 64, 1, 8},
 };
 
 DeviceTraits device(DeviceType type, bool storage_16bit = true, uint32_t invocations = 1024) {
@@ -221,6 +221,39 @@ TEST_CASE("the real rows are well formed") {
   }
 }
 
+TEST_CASE("rows for 16-bit elements and for discrete GPUs give way to others elsewhere") {
+  constexpr AttentionRow kPicky[] = {
+      {"half", kNative, k16, Where::cpu, Elements::half, 256, 256, 512, 0, 8, 2, 4, 0, true},
+      {"discrete", kNative, k16, Where::discrete, Elements::any, 256, 256, 512, 0, 64, 1, 4, 64, false},
+      {"rest", kNative, k16, Where::any, Elements::any, 256, 256, 512, 0, 64, 1, 4, 32, false}};
+  const auto row = [&](const DeviceTraits& traits, bool half) {
+    return std::string((*select_attention(traits, {64, 64, 9, half}, {}, kPicky))->name);
+  };
+  CHECK(row(kCpu, true) == "half");
+  CHECK(row(kCpu, false) == "rest");
+  CHECK(row(kGpu, false) == "discrete");
+  CHECK(row(device(DeviceType::integrated, true, 1024), true) == "rest");
+  CHECK(judge_attention(kCpu, {64, 64, 9, false}, {}, kPicky)[0].text ==
+        "worth it for 16-bit elements, these have 32");
+  CHECK(judge_attention(device(DeviceType::integrated, true, 1024), {64, 64, 9}, {}, kPicky)[1].text ==
+        "preferred on discrete GPUs, this is integrated");
+}
+
+TEST_CASE("value chunks are even, within the row's limit, and cover the value") {
+  AttentionRow row = attention_rows().back();
+  for (const uint32_t most : {0u, 32u, 64u})
+    for (uint32_t dim = 1; dim <= 256; ++dim) {
+      row.value_chunk = most;
+      const uint32_t chunk = value_chunk(row, dim);
+      CHECK(chunk % 4 == 0);
+      CHECK(chunk <= (most != 0 ? most : (dim + 3) / 4 * 4));
+      const uint32_t chunks = (dim + chunk - 1) / chunk;
+      CHECK(chunks == (most != 0 ? (dim + most - 1) / most : 1));
+    }
+  row.value_chunk = 64;
+  CHECK(value_chunk(row, 80) == 40);
+}
+
 TEST_CASE("every device has a row for every size") {
   for (const DeviceTraits& traits : {kGpu, kCpu, kOldPhone, device(DeviceType::cpu, false, 128)})
     for (uint32_t dim = 1; dim <= 256; ++dim) {
@@ -264,7 +297,7 @@ TEST_CASE("constants carry the row and the description") {
   CHECK(whole[WEFT_ATTENTION_KV_LENGTHS] == 0);
   CHECK(whole[WEFT_ATTENTION_LOGSUMEXP] == 1);
   CHECK(whole[WEFT_ATTENTION_ALIGNED] == 1);
-  CHECK(attention_constants(kRows[3], desc, false)[WEFT_ATTENTION_VALUE_CHUNK] == 32);
+  CHECK(attention_constants(kRows[3], desc, false)[WEFT_ATTENTION_VALUE_CHUNK] == 24);
 }
 
 TEST_CASE("operations with one kernel follow 16-bit storage and the kind of device") {
