@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "commit.h"
 #include "measured.hpp"
 #include "peer_openblas.hpp"
 #include "summary.hpp"
