@@ -114,8 +114,11 @@ Result<std::unique_ptr<Instance>> make_instance(bool validation, const LogCallba
   info.pApplicationInfo = &application;
   info.ppEnabledExtensionNames = extensions.data();
   info.enabledExtensionCount = static_cast<uint32_t>(extensions.size());
-  if (VkResult result = vkCreateInstance(&info, nullptr, &owner->instance); result != VK_SUCCESS)
-    return vk_fail(result, "device: vkCreateInstance");
+  VkResult result = vkCreateInstance(&info, nullptr, &owner->instance);
+  if (result == VK_ERROR_INCOMPATIBLE_DRIVER)  // the loader's own answer when no driver loads
+    return fail(Code::no_device,
+                "device: the Vulkan loader found no usable driver; install one for your device");
+  if (result != VK_SUCCESS) return vk_fail(result, "device: vkCreateInstance");
 
   // The pointers are the loader's entry points, valid for every instance: loaded once.
   static std::once_flag once;
@@ -123,8 +126,8 @@ Result<std::unique_ptr<Instance>> make_instance(bool validation, const LogCallba
   if (validation) {
     auto create = reinterpret_cast<PFN_vkCreateDebugUtilsMessengerEXT>(
         vkGetInstanceProcAddr(owner->instance, "vkCreateDebugUtilsMessengerEXT"));
-    if (VkResult result = create(owner->instance, &debug, nullptr, &owner->messenger);
-        result != VK_SUCCESS)
+    result = create(owner->instance, &debug, nullptr, &owner->messenger);
+    if (result != VK_SUCCESS)
       return vk_fail(result, "device: vkCreateDebugUtilsMessengerEXT");
   }
   return owner;
