@@ -27,9 +27,9 @@ target_include_directories(weft_vulkan_dependencies SYSTEM INTERFACE
 
 # Files: JSON and images.
 weft_require_header(WEFT_JSON_INCLUDE nlohmann/json.hpp "nlohmann-json3-dev")
-weft_require_header(WEFT_STB_INCLUDE stb/stb_image.h "libstb-dev")
+weft_require_header(WEFT_STB_FOLDER stb_image.h "libstb-dev")
 add_library(weft_io_dependencies INTERFACE)
-target_include_directories(weft_io_dependencies SYSTEM INTERFACE ${WEFT_JSON_INCLUDE} ${WEFT_STB_INCLUDE})
+target_include_directories(weft_io_dependencies SYSTEM INTERFACE ${WEFT_JSON_INCLUDE} ${WEFT_STB_FOLDER})
 
 # Programs: command lines, geometry and colour.
 if(WEFT_BUILD_SAMPLES OR WEFT_BUILD_TESTS OR WEFT_BUILD_BENCH)

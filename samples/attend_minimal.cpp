@@ -1,5 +1,6 @@
 // The smallest program: two words look at three patches.
 #include <cstdio>
+#include <string>
 
 #include "weft/weft.hpp"
 
@@ -18,7 +19,14 @@ weft::Result<std::vector<float>> attend() {
   return device.download<float>(output);
 }
 
-int main() {
+int main(int argc, char** argv) {
+  if (argc > 1) {
+    const std::string option = argv[1];
+    const bool version = option == "--version";
+    std::printf(version ? "attend_minimal " WEFT_VERSION "\n"
+                        : "attend_minimal: prints what two words see in three patches; --help, --version\n");
+    return version || option == "--help" ? 0 : 2;
+  }
   const auto output = attend();
   if (!output) {
     std::fprintf(stderr, "attend_minimal: %s\n", output.error().message.c_str());

@@ -1,9 +1,12 @@
 // weft_ground IMAGE "the small red circle": where in a picture is what a phrase says? Writes the picture with a
 // heatmap, a box and the attention of every word. `--evaluate N` measures the model on generated scenes instead.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <fstream>
+#include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -81,6 +84,11 @@ std::string kernels_of(const std::vector<OperationTime>& times) {
   std::string text;
   for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
   return text;
+}
+
+// Bytes that are not UTF-8 (a path's, say) are replaced.
+std::string text_of(const nlohmann::json& json) {
+  return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 nlohmann::json to_json(const std::vector<Stage>& stages) {
@@ -171,13 +179,13 @@ Result<void> ground_one(const Options& options) {
         {"operations", stats.operations}, {"barriers", stats.barriers},
         {"device_ms", device_ms}, {"device_stages", to_json(on_device)}, {"stages", to_json(watch.stages())},
         {"total_ms", watch.total_ms()}};
-    std::printf("%s\n", report.dump(2).c_str());
+    std::printf("%s\n", text_of(report).c_str());
     return {};
   }
   std::printf("\"%s\" is in the box from (%d, %d) to (%d, %d), score %.3f\n", options.phrase.c_str(), box.x0, box.y0,
               box.x1, box.y1, answer.score);
   std::printf("device: %s, %s\nkernels: %s\n%u operations, %u barriers\n", device.traits().name.c_str(),
-              device.traits().driver_info.c_str(), kernels_of(times).c_str(), stats.operations, stats.barriers);
+              (device.traits().driver_name + " " + device.traits().driver_info).c_str(), kernels_of(times).c_str(), stats.operations, stats.barriers);
   print("on the device, second run:", on_device);
   print("in all:", watch.stages());
   std::printf("  %-28s %8.2f ms\n%s written\n", "total", watch.total_ms(), options.output.c_str());
@@ -195,18 +203,20 @@ Result<void> evaluate_model(const Options& options) {
   WEFT_ASSIGN(const Device device, Device::open({.name = options.device}));
   WEFT_ASSIGN(Model model, Model::make(device, checkpoint));
   WEFT_ASSIGN(Model noise, Model::make(device, untrained(checkpoint, options.seed)));
-  Progress progress("evaluating");
   EvaluationOptions wanted{.scenes = options.evaluate, .seed = options.seed};
   WEFT_ASSIGN(wanted.split, split_of(options.split));
-  wanted.progress = [&](uint32_t done, uint32_t of) { progress.update(done, of); };
-  WEFT_ASSIGN(const Evaluation result, evaluate(model, noise, checkpoint.threshold, wanted));
+  auto progress = std::make_unique<Progress>("evaluating");
+  wanted.progress = [&](uint32_t done, uint32_t of) { progress->update(done, of); };
+  auto evaluated = evaluate(model, noise, checkpoint.threshold, wanted);
+  progress.reset();  // the line is clear for what follows
+  WEFT_ASSIGN(const Evaluation result, std::move(evaluated));
   if (options.json) {
     nlohmann::json report = {{"split", options.split}, {"seed", options.seed}, {"scenes", result.scenes},
                              {"phrases", result.phrases}, {"threshold", result.threshold},
                              {"device", device.traits().name}, {"scores", nlohmann::json::object()}};
     for (const Score& score : result.scores)
       report["scores"][score.map] = {{"pointing", score.pointing}, {"mass", score.mass}, {"iou", score.iou}};
-    std::printf("%s\n", report.dump(2).c_str());
+    std::printf("%s\n", text_of(report).c_str());
     return {};
   }
   std::printf("%u phrases in %u %s scenes, seed %llu, threshold %.2f\n", result.phrases, result.scenes,

@@ -71,7 +71,7 @@ int main(int argc, char** argv) {
   if (json) {
     auto list = nlohmann::json::array();
     for (const auto& info : *devices) list.push_back(to_json(info));
-    std::printf("%s\n", list.dump(2).c_str());
+    std::printf("%s\n", list.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
   } else {
     for (size_t i = 0; i < devices->size(); ++i) print(i, (*devices)[i]);
   }

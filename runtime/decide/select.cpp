@@ -146,10 +146,12 @@ template <class Row, class Problem>
 std::vector<Verdict> judge(const DeviceTraits& traits, const Problem& problem,
                            const Overrides& overrides, std::span<const Row> rows) {
   const bool forcing = forces(overrides.kernel, rows);
+  const std::string_view unknown = unknown_name(overrides.kernel, rows);
   std::vector<Verdict> verdicts;
   bool chosen = false;
   for (const Row& row : rows) {
-    std::string reason = refusal(traits, row, problem, overrides, forcing);
+    std::string reason = unknown.empty() ? refusal(traits, row, problem, overrides, forcing)
+                                         : text("no kernel row is called \"", unknown, "\"");
     if (reason.empty()) {
       reason = chosen ? "comes after the chosen row" : "chosen";
       chosen = true;

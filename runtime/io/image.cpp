@@ -50,9 +50,14 @@ static void* decoder_reallocate(void* memory, size_t bytes) {
 #pragma GCC diagnostic ignored "-Wall"
 #pragma GCC diagnostic ignored "-Wextra"
 #endif
-#include <stb/stb_image.h>
-#include <stb/stb_image_resize2.h>
-#include <stb/stb_image_write.h>
+#include <stb_image.h>
+#include <stb_image_write.h>
+#if __has_include(<stb_image_resize2.h>)
+#include <stb_image_resize2.h>
+#define WEFT_STB_RESIZE2 1
+#else
+#include <stb_image_resize.h>  // before October 2023, as in Ubuntu 24.04
+#endif
 #if defined(__GNUC__)
 #pragma GCC diagnostic pop
 #endif
@@ -145,6 +150,29 @@ Result<void> write_png(const std::string& path, const Image& image) {
   return io::write_file("write_png", path, std::span(&part, 1));
 }
 
+namespace {
+
+// Triangle filter, edges clamped, alpha a channel like any other. False: not enough memory.
+bool resample(const Image& from, Image& to) {
+  const auto size = [](uint32_t value) { return static_cast<int>(value); };
+#ifdef WEFT_STB_RESIZE2
+  // "4CHANNEL", unlike "RGBA", leaves alpha out of the weights; so does "2CHANNEL".
+  constexpr stbir_pixel_layout kLayouts[] = {STBIR_1CHANNEL, STBIR_2CHANNEL, STBIR_RGB,
+                                             STBIR_4CHANNEL};
+  return stbir_resize(from.pixels.data(), size(from.width), size(from.height), 0, to.pixels.data(),
+                      size(to.width), size(to.height), 0, kLayouts[from.channels - 1],
+                      STBIR_TYPE_UINT8, STBIR_EDGE_CLAMP, STBIR_FILTER_TRIANGLE) != nullptr;
+#else
+  return stbir_resize_uint8_generic(from.pixels.data(), size(from.width), size(from.height), 0,
+                                    to.pixels.data(), size(to.width), size(to.height), 0,
+                                    size(from.channels), STBIR_ALPHA_CHANNEL_NONE, 0,
+                                    STBIR_EDGE_CLAMP, STBIR_FILTER_TRIANGLE,
+                                    STBIR_COLORSPACE_LINEAR, nullptr) != 0;
+#endif
+}
+
+}  // namespace
+
 Result<Image> resize(const Image& image, uint32_t width, uint32_t height) {
   if (const std::string reason = reason_invalid(image); !reason.empty()) {
     return fail(Code::invalid_argument, "resize: " + reason);
@@ -154,16 +182,9 @@ Result<Image> resize(const Image& image, uint32_t width, uint32_t height) {
                                             std::to_string(kMaxImageSide) + " pixels, found " +
                                             size_text(width, height));
   }
-  // "4CHANNEL", unlike "RGBA", leaves alpha out of the weights; so does "2CHANNEL".
-  constexpr stbir_pixel_layout kLayouts[] = {STBIR_1CHANNEL, STBIR_2CHANNEL, STBIR_RGB,
-                                             STBIR_4CHANNEL};
   Image resized{width, height, image.channels, {}};
   resized.pixels.resize(size_t{width} * height * image.channels);
-  const void* done = stbir_resize(
-      image.pixels.data(), static_cast<int>(image.width), static_cast<int>(image.height), 0,
-      resized.pixels.data(), static_cast<int>(width), static_cast<int>(height), 0,
-      kLayouts[image.channels - 1], STBIR_TYPE_UINT8, STBIR_EDGE_CLAMP, STBIR_FILTER_TRIANGLE);
-  if (done == nullptr) return fail(Code::out_of_memory, "resize: not enough memory");
+  if (!resample(image, resized)) return fail(Code::out_of_memory, "resize: not enough memory");
   return resized;
 }
 

@@ -53,7 +53,7 @@ struct Compiler {
     for (size_t i = 0; i < operations.size(); ++i) {
       for (const Access& access : operations[i].accesses) {
         const vulkan::BufferState* buffer = access.buffer.get();
-        if (vulkan::recording_of(*buffer) == 0) continue;
+        if (vulkan::recording_of(*buffer) == 0 || access.begin == access.end) continue;
         auto [found, first] = index.emplace(buffer, lifetimes.size());
         if (first) {
           if (!written_by(operations[i], buffer))
@@ -85,6 +85,7 @@ struct Compiler {
 
   uint64_t address(const AddressSlot& slot) const {
     const auto found = transient_offsets.find(slot.buffer.get());
+    // An empty transient tensor has no place: its address stays 0 and is never followed.
     const uint64_t base = found == transient_offsets.end()
                               ? vulkan::address_of(*slot.buffer)
                               : vulkan::address_of(*arena) + found->second;

@@ -39,7 +39,9 @@ RecorderState::RecorderState(const Device& device) : device(device), recording(n
 Result<Ticket> run(const std::shared_ptr<vulkan::DeviceState>& device,
                    const std::shared_ptr<ProgramState>& program) {
   WEFT_ASSIGN(const uint64_t value, vulkan::submit(*device, *program->commands, program->buffers, program));
-  program->last_run = value;
+  uint64_t last = program->last_run;
+  while (last < value && !program->last_run.compare_exchange_weak(last, value)) {
+  }
   return Ticket(device, value);
 }
 

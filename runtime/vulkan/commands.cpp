@@ -145,12 +145,17 @@ Result<uint64_t> submit(DeviceState& device, const CommandList& list,
   std::vector<std::shared_ptr<void>> done;  // dropped after the lock
   std::lock_guard lock(device.queue_mutex);
   collect_finished(device, done);
-  for (VkCommandBuffer commands : list.buffers) {
-    WEFT_TRY(submit_one(device, commands, device.submitted + 1));
-    ++device.submitted;
+  Result<void> sent;
+  const uint64_t before = device.submitted;
+  for (size_t i = 0; i < list.buffers.size() && sent; ++i) {
+    sent = submit_one(device, list.buffers[i], device.submitted + 1);
+    if (sent) ++device.submitted;
   }
-  for (const auto& buffer : buffers) buffer->last_use.store(device.submitted);
-  device.in_flight.push_back({device.submitted, std::move(keep_alive)});
+  if (device.submitted != before) {  // also where a later part failed: the earlier ones run
+    for (const auto& buffer : buffers) buffer->last_use.store(device.submitted);
+    device.in_flight.push_back({device.submitted, std::move(keep_alive)});
+  }
+  if (!sent) return std::unexpected(std::move(sent).error());
   return device.submitted;
 }
 
@@ -173,8 +178,9 @@ Result<void> wait(DeviceState& device, uint64_t value, uint64_t timeout_ns) {
 
 bool reached(DeviceState& device, uint64_t value) noexcept {
   uint64_t now = 0;
-  return device.vk.vkGetSemaphoreCounterValue(device.device, device.timeline, &now) == VK_SUCCESS &&
-         now >= value;
+  const VkResult result = device.vk.vkGetSemaphoreCounterValue(device.device, device.timeline, &now);
+  if (result == VK_ERROR_DEVICE_LOST) device.lost = true;
+  return device.lost || (result == VK_SUCCESS && now >= value);
 }
 
 Result<std::vector<std::array<double, 2>>> step_times(DeviceState& device, const CommandList& list) {
@@ -187,7 +193,8 @@ Result<std::vector<std::array<double, 2>>> step_times(DeviceState& device, const
   std::vector<std::array<double, 2>> times(list.steps);
   for (uint32_t i = 0; i < list.steps; ++i)
     for (uint32_t side = 0; side < 2; ++side)
-      times[i][side] = static_cast<double>(ticks[2 * i + side] - ticks[0]) * device.traits.timestamp_period_ns;
+      times[i][side] = static_cast<double>((ticks[2 * i + side] - ticks[0]) & device.timestamp_mask) *
+                       device.traits.timestamp_period_ns;
   return times;
 }
 

@@ -55,9 +55,8 @@ Result<size_t> choose(const std::vector<DeviceInfo>& devices, const std::string&
     return best;
   }
   size_t found = devices.size();
-  if (is_number(wanted)) {
-    found = std::min(static_cast<size_t>(std::stoul(wanted)), devices.size());
-  } else {
+  if (is_number(wanted)) found = std::min(static_cast<size_t>(std::stoul(wanted)), devices.size());
+  if (found == devices.size()) {  // a number beyond the list may be part of a name
     for (size_t i = 0; i < devices.size() && found == devices.size(); ++i)
       if (lower(devices[i].traits.name).find(lower(wanted)) != std::string::npos) found = i;
   }
@@ -87,6 +86,7 @@ bool has_device_extension(VkPhysicalDevice physical, const std::string& name) {
 Result<void> make_device(DeviceState& state) {
   const float priority = 1.0f;
   state.queue_family = compute_queue_family(state.physical);
+  state.timestamp_mask = timestamp_mask(state.physical, state.queue_family);
   VkDeviceQueueCreateInfo queue{VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO};
   queue.queueFamilyIndex = state.queue_family;
   queue.queueCount = 1;

@@ -54,6 +54,7 @@ struct DeviceState {
   std::mutex queue_mutex;
   VkQueue queue = VK_NULL_HANDLE;
   uint32_t queue_family = 0;
+  uint64_t timestamp_mask = 0;  // the bits that the queue's timestamps have
   VkSemaphore timeline = VK_NULL_HANDLE;
   uint64_t submitted = 0;  // the last value that submitted work will reach
   struct InFlight {

@@ -48,12 +48,20 @@ Result<const Pipeline*> pipeline(DeviceState& device, decide::Shader shader,
                                  std::span<const uint32_t> constants) {
   std::vector<uint32_t> key{static_cast<uint32_t>(shader)};
   key.insert(key.end(), constants.begin(), constants.end());
-  std::lock_guard lock(device.pipeline_mutex);
-  if (auto found = device.pipelines.find(key); found != device.pipelines.end()) return found->second.get();
+  {
+    std::lock_guard lock(device.pipeline_mutex);
+    if (auto found = device.pipelines.find(key); found != device.pipelines.end()) return found->second.get();
+  }
+  // Made outside the lock: it may take seconds, and others may go on meanwhile.
   WEFT_ASSIGN(VkPipeline made, make_pipeline(device, shader, constants));
+  std::lock_guard lock(device.pipeline_mutex);
   device.pipeline_cache_changed = true;
   auto& slot = device.pipelines[std::move(key)];
-  slot = std::make_unique<Pipeline>(Pipeline{made});
+  if (slot) {  // another thread was faster
+    device.vk.vkDestroyPipeline(device.device, made, nullptr);
+  } else {
+    slot = std::make_unique<Pipeline>(Pipeline{made});
+  }
   return slot.get();
 }
 

@@ -74,19 +74,27 @@ Result<VkPipelineCache> make_cache(DeviceState& device, const std::vector<std::b
   info.pInitialData = data.data();
   VkPipelineCache cache = VK_NULL_HANDLE;
   if (VkResult result = device.vk.vkCreatePipelineCache(device.device, &info, nullptr, &cache);
-      result != VK_SUCCESS)
+      result != VK_SUCCESS) {
+    if (!data.empty()) return make_cache(device, {});  // the driver refused the file's contents
     return vk_fail(result, "pipeline cache");
+  }
   return cache;
 }
 
-// Adds what another process has written since this one read the file.
-void merge_from_disk(DeviceState& device) {
-  const auto data = read_cache(device);
-  if (data.empty()) return;
-  if (auto other = make_cache(device, data)) {
-    device.vk.vkMergePipelineCaches(device.device, device.pipeline_cache, 1, &*other);
-    device.vk.vkDestroyPipelineCache(device.device, *other, nullptr);
-  }
+// This device's cache and what another process has written since it was read, in one. A cache of its own,
+// because the device's may be in use: pipelines may be made meanwhile.
+Result<std::vector<std::byte>> merged_data(DeviceState& device) {
+  WEFT_ASSIGN(VkPipelineCache merged, make_cache(device, read_cache(device)));
+  VkResult result = device.vk.vkMergePipelineCaches(device.device, merged, 1, &device.pipeline_cache);
+  size_t bytes = 0;
+  if (result == VK_SUCCESS) result = device.vk.vkGetPipelineCacheData(device.device, merged, &bytes, nullptr);
+  std::vector<std::byte> data(bytes);
+  if (result == VK_SUCCESS)
+    result = device.vk.vkGetPipelineCacheData(device.device, merged, &bytes, data.data());
+  device.vk.vkDestroyPipelineCache(device.device, merged, nullptr);
+  if (result != VK_SUCCESS) return vk_fail(result, "pipeline cache: reading it from the driver");
+  data.resize(bytes);
+  return data;
 }
 
 // Written beside the target and renamed, so that a reader sees the old file or the new one.
@@ -125,24 +133,14 @@ Result<void> open_pipeline_cache(DeviceState& device) {
     device.pipeline_cache_path = (fs::path(folder) / file_name(device.traits)).string();
     data = read_cache(device);
   }
-  auto cache = make_cache(device, data);
-  if (!cache && !data.empty()) cache = make_cache(device, {});  // the driver refused the file's contents
-  if (!cache) return std::unexpected(cache.error());
-  device.pipeline_cache = *cache;
+  WEFT_ASSIGN(device.pipeline_cache, make_cache(device, data));
   return {};
 }
 
 Result<void> save_pipeline_cache(DeviceState& device) {
   std::lock_guard lock(device.pipeline_mutex);
   if (device.pipeline_cache_path.empty() || !device.pipeline_cache_changed) return {};
-  merge_from_disk(device);
-  size_t bytes = 0;
-  VkResult result = device.vk.vkGetPipelineCacheData(device.device, device.pipeline_cache, &bytes, nullptr);
-  std::vector<std::byte> data(bytes);
-  if (result == VK_SUCCESS)
-    result = device.vk.vkGetPipelineCacheData(device.device, device.pipeline_cache, &bytes, data.data());
-  if (result != VK_SUCCESS) return vk_fail(result, "pipeline cache: reading it from the driver");
-  data.resize(bytes);
+  WEFT_ASSIGN(const auto data, merged_data(device));
   FileHeader header{};
   std::memcpy(header.magic, kMagic, sizeof kMagic);
   header.data_bytes = data.size();

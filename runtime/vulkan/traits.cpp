@@ -46,7 +46,7 @@ void query_properties(VkPhysicalDevice physical, DeviceTraits& traits) {
   std::copy_n(limits.maxComputeWorkGroupSize, 3, traits.max_workgroup_size.begin());
   traits.max_push_constants_bytes = limits.maxPushConstantsSize;
   traits.shared_memory_bytes = limits.maxComputeSharedMemorySize;
-  traits.max_allocation_bytes = v11.maxMemoryAllocationSize;
+  traits.max_allocation_bytes = std::min(v11.maxMemoryAllocationSize, v13.maxBufferSize);
   traits.timestamp_period_ns = limits.timestampPeriod;
 }
 
@@ -113,6 +113,11 @@ uint32_t compute_queue_family(VkPhysicalDevice physical) {
   return found;
 }
 
+uint64_t timestamp_mask(VkPhysicalDevice physical, uint32_t family) {
+  const uint32_t bits = queue_families(physical)[family].timestampValidBits;
+  return bits >= 64 ? UINT64_MAX : (uint64_t{1} << bits) - 1;
+}
+
 DeviceInfo query(VkPhysicalDevice physical) {
   DeviceInfo info;
   query_properties(physical, info.traits);
@@ -120,7 +125,7 @@ DeviceInfo query(VkPhysicalDevice physical) {
   query_memory(physical, info.traits);
   const uint32_t family = compute_queue_family(physical);
   const bool has_queue = family != VK_QUEUE_FAMILY_IGNORED;
-  if (!has_queue || queue_families(physical)[family].timestampValidBits == 0)
+  if (!has_queue || timestamp_mask(physical, family) == 0)
     info.traits.timestamp_period_ns = 0;
   decide::apply_quirks(info.traits);
   info.why_not = what_is_missing(info.traits, has_queue);

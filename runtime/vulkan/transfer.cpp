@@ -34,8 +34,8 @@ Result<uint64_t> Transfer::copy(const std::shared_ptr<BufferState>& from, uint64
 Result<void> Transfer::upload(const std::shared_ptr<BufferState>& target, uint64_t offset_bytes,
                               std::span<const std::byte> data) {
   std::lock_guard lock(mutex_);
-  for (size_t i = 0; !data.empty(); ++i) {
-    Slot& slot = up_[i % kSlots];
+  for (; !data.empty(); next_up_ = (next_up_ + 1) % kSlots) {
+    Slot& slot = up_[next_up_];
     WEFT_TRY(prepare(slot, Memory::upload));
     const auto part = data.first(std::min<uint64_t>(data.size(), kSlotBytes));
     std::memcpy(slot.staging->mapped, part.data(), part.size());

@@ -38,6 +38,7 @@ class Transfer {
   DeviceState& device_;
   std::mutex mutex_;
   Ring up_, down_;
+  size_t next_up_ = 0;  // the slot that was used longest ago
 };
 
 }  // namespace weft::vulkan

@@ -68,8 +68,11 @@ std::map<std::string, int> run_all(const std::vector<cases::Case>& all) {
 void run_file(const char* file) {
   const auto all = cases_of(file);
   auto ran = run_all(all);
-  if (selection().kernel.empty())
-    CHECK(ran[decide::attention_rows().back().name] == static_cast<int>(all.size()));
+  if (!selection().kernel.empty()) return;
+  for (const decide::AttentionRow& row : decide::attention_rows())
+    if (ran[row.name] == 0)
+      WARN(row.name << " can't run on this device: no line of " << file << " ran on it");
+  CHECK(ran[decide::attention_rows().back().name] == static_cast<int>(all.size()));
 }
 
 // The lines of a file on a device that chooses its rows itself.
@@ -93,17 +96,4 @@ TEST_CASE("attention: the chosen rows") { run_unforced("smoke.txt", {}, "(chosen
 TEST_CASE("attention: without 16-bit storage, through copies") {
   run_unforced("smoke.txt", {.without_16bit = true, .without_direct_access = true},
                "(chosen without 16 bit)");
-}
-
-TEST_CASE("attention: rows that can't take a head_dim say so") {
-  for (const decide::AttentionRow& row : decide::attention_rows()) {
-    if (row.max_head_dim >= 256) continue;
-    const uint32_t head_dim = row.max_head_dim + 1;
-    const auto plan = Attention::plan(device(kind_of(row)), {.head_dim = head_dim});
-    REQUIRE_FALSE(plan.has_value());
-    CHECK(plan.error().code == Code::unsupported);
-    INFO(plan.error().message);
-    CHECK(plan.error().message.find(row.name) != std::string::npos);
-    CHECK(plan.error().message.find(std::to_string(head_dim)) != std::string::npos);
-  }
 }

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <numeric>
+#include <optional>
 #include <thread>
 
 #include "weft/weft.hpp"
@@ -253,6 +254,40 @@ TEST_CASE("handles may go in any order while work runs") {
   CHECK(ticket.done());
   ticket = {};
   CHECK(messages == "");
+}
+
+TEST_CASE("assigning a handle frees its old memory before its old device") {
+  messages.clear();
+  Tensor tensor;
+  std::optional<Program> program;
+  for (int i = 0; i < 3; ++i) {
+    const Device device = must(Device::open(checked()));
+    tensor = must(device.tensor(DType::f32, {16, 16}));
+    Recorder recorder(device);
+    must(add(recorder, {.left = filled(device, {16, 16}, 1), .right = filled(device, {16, 16}, 1), .output = tensor}));
+    Program made = must(recorder.finish());
+    if (program) *program = made; else program = made;
+    must(must(program->run()).wait());
+  }
+  program.reset();
+  tensor = {};
+  CHECK(messages == "");
+}
+
+TEST_CASE("an empty transient tensor may be used") {
+  Opened opened;
+  const Device& device = opened.device;
+  Recorder recorder(device);
+  const Tensor empty = recorder.transient(DType::f32, {0, 8});
+  const Tensor weight = filled(device, {8, 8}, 1);
+  must(linear(recorder, {.input = must(device.tensor(DType::f32, {0, 8})), .weight = weight, .output = empty}));
+  const Tensor query = must(filled(device, {4, 8}, 1).split_heads(1));
+  const Tensor output = must(device.tensor(DType::f32, {1, 1, 4, 8}));
+  must(device.upload(output, std::vector<float>(32, 7.0f)));
+  const Tensor keys = must(empty.split_heads(1));
+  must(attention(recorder, {.query = query, .key = keys, .value = keys, .output = output}));
+  must(must(recorder.submit()).wait());
+  CHECK(must(device.download<float>(output)) == std::vector<float>(32, 0.0f));  // no keys: zeros
 }
 
 TEST_CASE("several threads may use one device") {

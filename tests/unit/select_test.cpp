@@ -239,6 +239,13 @@ TEST_CASE("rows for 16-bit elements and for discrete GPUs give way to others els
         "preferred on discrete GPUs, this is integrated");
 }
 
+TEST_CASE("a forced row that does not exist leaves no row, in words too") {
+  const Overrides typo{.kernel = "attention_typo"};
+  CHECK_FALSE(select_attention(kCpu, {64, 64, 9}, typo).has_value());
+  for (const Verdict& verdict : judge_attention(kCpu, {64, 64, 9}, typo))
+    CHECK(verdict.text == "no kernel row is called \"attention_typo\"");
+}
+
 TEST_CASE("value chunks are even, within the row's limit, and cover the value") {
   AttentionRow row = attention_rows().back();
   for (const uint32_t most : {0u, 32u, 64u})

@@ -55,9 +55,11 @@ class Attention {
   // Chooses a kernel row and builds its pipeline. Slow the first time on some drivers.
   // Errors: invalid_argument; unsupported with every row and why it can't.
   static Result<Attention> plan(const Device& device, const AttentionDesc& desc);
-  // Records a call that fits the description. Errors: invalid_argument, naming the rule and the values.
+  // Records a call that fits the description. Errors: invalid_argument, naming the rule and the values;
+  // unsupported (more heads, batch items or rows than the device's grids hold); out_of_memory and device_lost
+  // where it makes a pipeline.
   Result<void> record(Recorder& recorder, const AttentionCall& call) const;
-  // The kernel row chosen, "attention_lane_r1" for instance.
+  // The kernel row chosen, "attention_lane_cpu" for instance.
   const char* kernel() const noexcept;
 
   struct State;
@@ -70,7 +72,7 @@ class Attention {
 // What a call describes. Errors: invalid_argument as Attention::record.
 Result<AttentionDesc> describe(const AttentionCall& call);
 
-// Plans (once per description and device) and records.
+// Plans (once per description and device) and records. Errors: those of plan and record.
 Result<void> attention(Recorder& recorder, const AttentionCall& call);
 
 // Every kernel row in order of preference: chosen, or why not. For people.
@@ -87,7 +89,7 @@ struct AttentionWeightsCall {
   bool mean_heads = false;          // the mean over the listed heads in place of each
 };
 
-// Masked keys get exactly 0. Errors: invalid_argument.
+// Masked keys get exactly 0. Errors: as Attention::record.
 Result<void> attention_weights(Recorder& recorder, const AttentionWeightsCall& call);
 
 }  // namespace weft

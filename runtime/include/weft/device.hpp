@@ -25,13 +25,14 @@ enum class LogLevel : int32_t { error = 0, warning = 1, info = 2 };
 using LogCallback = std::function<void(LogLevel, std::string_view)>;
 
 struct DeviceOptions {
-  // Part of a device's name (any case) or its index in Device::list.
+  // Its index in Device::list, or part of a device's name (any case).
   // Empty: the environment variable WEFT_DEVICE; if that is empty too, the best by type
   // (discrete, integrated, virtual, CPU).
   std::string name;
   // Folder of the on-disk pipeline cache. Empty: WEFT_CACHE_DIR; if that is empty too, no file.
   std::string cache_dir;
-  // Kernel row to force, and rows to leave out (comma separated). Empty: WEFT_KERNEL, WEFT_DISABLE.
+  // Kernel rows to force, and beginnings of the names of rows to leave out; comma separated. Empty: WEFT_KERNEL,
+  // WEFT_DISABLE.
   std::string kernel;
   std::string disable;
   // Loads the validation layer; also by WEFT_VALIDATION=1. unsupported where the layer is missing.
@@ -41,7 +42,7 @@ struct DeviceOptions {
   // Pretends that the host can't see device memory, to test the copies that discrete devices make.
   bool without_direct_access = false;
   // Work recorded in one submission is cut above this much arithmetic, so that no driver's watchdog
-  // fires. 0: a default by device type.
+  // fires. 0: a default by device type. Counts attention and linear; one operation is never cut.
   double max_flops_per_submission = 0;
   LogCallback log;
 };

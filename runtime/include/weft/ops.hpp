@@ -2,8 +2,10 @@
 //
 // "Rows" tensors are [..., rows, dim] of rank 1 to 4 whose leading axes fold into one row stride (any dense
 // tensor does, and so does a slice of columns); the last stride is 1. Row counts and dims may be 0.
-// Errors of all: invalid_argument, naming operation, rule and values found. An output must not overlap an
-// input, except where it is exactly the same view and the comment says "in place".
+// Errors of all: invalid_argument, naming operation, rule and values found; unsupported (more rows than the
+// device's grids hold, no kernel row left); out_of_memory and device_lost where a pipeline is made. An output must
+// not overlap an input, judged from first to last byte, except where it is exactly the same view and the comment
+// says "in place".
 #pragma once
 
 #include "weft/recorder.hpp"

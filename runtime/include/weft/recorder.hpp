@@ -26,7 +26,7 @@ class Ticket {
   Ticket(std::shared_ptr<vulkan::DeviceState> device, uint64_t value) noexcept
       : device_(std::move(device)), value_(value) {}
 
-  // True once the work and everything submitted before it has finished.
+  // True once the work and everything submitted before it has finished, or the device is lost.
   bool done() const noexcept;
   // Errors: timeout (the work goes on), device_lost.
   Result<void> wait(uint64_t timeout_ns = UINT64_MAX) const;
@@ -51,7 +51,8 @@ struct ProgramStats {
   uint64_t transient_bytes_summed = 0;  // what they would take without sharing
 };
 
-// Device time of one operation, from timestamps.
+// Device time of one operation, from timestamps. Of operations that overlap, the later one's time begins where
+// the earlier one's ends.
 struct OperationTime {
   std::string name;    // "linear image.0.attn.query"
   std::string kernel;  // the kernel row that ran
@@ -67,11 +68,19 @@ class Program {
  public:
   Program(std::shared_ptr<vulkan::DeviceState> device, std::shared_ptr<schedule::ProgramState> state) noexcept
       : device_(std::move(device)), state_(std::move(state)) {}
+  Program(const Program&) = default;
+  Program(Program&&) noexcept = default;
+  // Swapped, so that the old program goes before its device does.
+  Program& operator=(Program other) noexcept {
+    std::swap(device_, other.device_);
+    std::swap(state_, other.state_);
+    return *this;
+  }
 
   // Submits and returns at once. Errors: device_lost, out_of_memory.
   Result<Ticket> run() const;
   const ProgramStats& stats() const noexcept;
-  // Times of the last finished run; invalid_argument unless made with timestamps and run before.
+  // Times of the last run; waits for it. invalid_argument unless made with timestamps and run before.
   Result<std::vector<OperationTime>> times() const;
 
  private:
@@ -92,15 +101,16 @@ class Recorder {
   const Device& device() const noexcept;
 
   // A dense tensor that lives from its first to its last use in this recording and shares memory with
-  // others. Must be written before it is read; can't be used by the host or by another recorder.
-  // Checked when an operation uses it.
+  // others. Must be written before it is read (finish checks that the first use is a write, not that it covers
+  // every element); can't be used by the host or by another recorder, which is checked on use.
   Tensor transient(DType dtype, const Dims& shape);
 
   // A name that operations recorded from now on carry in times and traces.
   void label(std::string name);
 
   // Ends the recording, keeping it as a program. The recorder is empty afterwards.
-  // Errors: out_of_memory, invalid_argument (a transient tensor read before written).
+  // Errors: out_of_memory, invalid_argument (a transient tensor read before written), unsupported (timestamps
+  // that the device lacks), device_lost.
   Result<Program> finish(const ProgramOptions& options = {});
   // Ends the recording and runs it once. Everything it uses stays alive until it has run.
   Result<Ticket> submit();

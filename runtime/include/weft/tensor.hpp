@@ -7,6 +7,7 @@
 #include <initializer_list>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "weft/error.hpp"
 
@@ -66,6 +67,14 @@ class Buffer {
   Buffer() = default;
   Buffer(std::shared_ptr<vulkan::DeviceState> device, std::shared_ptr<vulkan::BufferState> state) noexcept
       : device_(std::move(device)), state_(std::move(state)) {}
+  Buffer(const Buffer&) = default;
+  Buffer(Buffer&&) noexcept = default;
+  // Swapped, so that the old memory goes before its device does.
+  Buffer& operator=(Buffer other) noexcept {
+    std::swap(device_, other.device_);
+    std::swap(state_, other.state_);
+    return *this;
+  }
 
   explicit operator bool() const noexcept { return state_ != nullptr; }
   uint64_t size_bytes() const noexcept;

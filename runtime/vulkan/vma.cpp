@@ -1,5 +1,5 @@
-// The implementations of the two header libraries that the runtime stands on.
-#define VOLK_IMPLEMENTATION
+// The implementation of Vulkan Memory Allocator; volk's stands apart, so that an app with a copy of one of them
+// does not pull in the other.
 #include "vulkan/volk.hpp"
 
 #define VMA_STATIC_VULKAN_FUNCTIONS 0

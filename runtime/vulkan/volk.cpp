@@ -1,0 +1,3 @@
+// The implementation of volk.
+#define VOLK_IMPLEMENTATION
+#include "vulkan/volk.hpp"
