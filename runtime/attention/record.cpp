@@ -14,10 +14,6 @@ using checks::stride_bytes;
 using params::AttentionArgs;
 using params::AttentionPush;
 
-uint32_t row_stride(const Tensor& tensor) {
-  return static_cast<uint32_t>(checks::stride_elements(tensor, 2));  // validated to fit
-}
-
 AttentionArgs arguments(const AttentionCall& call) {
   AttentionArgs args{};
   args.query_stride_batch = stride_bytes(call.query, 0);

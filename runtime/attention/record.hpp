@@ -16,4 +16,9 @@ Result<void> record(Recorder& recorder, const Plan& plan, const AttentionCall& c
 Result<void> check_device(const checks::Rules& rules, const std::vector<checks::Operand>& operands,
                           const Device& device);
 
+// Elements from one row of [batch, heads, length, dim] to the next.
+inline uint32_t row_stride(const Tensor& tensor) {
+  return static_cast<uint32_t>(checks::stride_elements(tensor, 2));  // validated to fit
+}
+
 }  // namespace weft::attention_detail

@@ -13,10 +13,6 @@ using checks::Rules;
 
 constexpr int64_t kMaxDim = 256;
 
-bool is_floating(DType dtype) {
-  return dtype == DType::f32 || dtype == DType::f16 || dtype == DType::bf16;
-}
-
 void add_given(std::vector<Operand>& list, const char* name, const Tensor& tensor) {
   if (tensor) list.push_back({name, tensor});
 }
@@ -65,7 +61,7 @@ Result<MaskKind> check_mask(const Rules& rules, const Operand& mask, const Opera
                             const Operand& key) {
   if (!mask.tensor) return MaskKind::none;
   WEFT_TRY(rules.rank(mask, 4));
-  if (mask.tensor.dtype != DType::u8 && !is_floating(mask.tensor.dtype))
+  if (mask.tensor.dtype != DType::u8 && !checks::is_floating(mask.tensor.dtype))
     return rules.broken(text(mask.name, ".dtype is ", mask.tensor.dtype,
                              "; it must be u8 (boolean) or f32, f16 or bf16 (bias)"));
   WEFT_TRY(rules.layout(mask));
@@ -256,7 +252,7 @@ Result<WeightsShape> validate(const AttentionWeightsCall& call) {
 Result<AttentionDesc> validate(const AttentionDesc& desc) {
   const Rules rules{"attention"};
   const auto check_type = [&](const char* name, DType dtype) -> Result<void> {
-    if (is_floating(dtype)) return {};
+    if (checks::is_floating(dtype)) return {};
     return rules.broken(text(name, " is ", dtype, "; it must be f32, f16 or bf16"));
   };
   const auto check_size = [&](const char* name, uint32_t size) -> Result<void> {

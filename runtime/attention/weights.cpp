@@ -12,6 +12,7 @@ namespace weft {
 namespace {
 
 using attention_detail::WeightsShape;
+using attention_detail::row_stride;
 using checks::ceil_div;
 using checks::stride_bytes;
 using params::WeightsArgs;
@@ -35,10 +36,6 @@ std::array<uint32_t, kConstants> constants(const AttentionWeightsCall& call,
   values[WEFT_WEIGHTS_MEAN] = call.mean_heads;
   values[WEFT_WEIGHTS_ALIGNED] = shape.aligned;
   return values;
-}
-
-uint32_t row_stride(const Tensor& tensor) {
-  return static_cast<uint32_t>(checks::stride_elements(tensor, 2));  // validated to fit
 }
 
 WeightsArgs arguments(const AttentionWeightsCall& call, const WeightsShape& shape) {

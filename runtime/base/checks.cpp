@@ -6,10 +6,6 @@
 namespace weft::checks {
 namespace {
 
-bool is_floating(DType dtype) {
-  return dtype == DType::f32 || dtype == DType::f16 || dtype == DType::bf16;
-}
-
 uint64_t end_bytes(const Tensor& tensor) {
   uint64_t end = 0;
   return base::add_overflows(tensor.offset_bytes, tensor.extent_bytes(), &end) ? UINT64_MAX

@@ -59,6 +59,11 @@ uint64_t stride_bytes(const Tensor& tensor, size_t axis) noexcept;
 // Every row starts on a multiple of 4 elements, given that buffers do.
 bool starts_on_4(const Tensor& tensor) noexcept;
 
+// Types that kernels compute with.
+constexpr bool is_floating(DType dtype) {
+  return dtype == DType::f32 || dtype == DType::f16 || dtype == DType::bf16;
+}
+
 constexpr uint64_t ceil_div(uint64_t value, uint64_t step) { return (value + step - 1) / step; }
 
 }  // namespace weft::checks

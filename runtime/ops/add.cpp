@@ -19,10 +19,8 @@ Result<void> add(Recorder& recorder, const AddCall& call) {
       rules, recorder, {{"left", call.left}, {"right", call.right}, {"output", call.output}}));
   if (call.output.elements() == 0) return {};
   const decide::SimpleChoice choice = decide::choose_simple(decide::Simple::add, device.traits());
-  const auto groups = ops::folded_grid(
-      device.traits(),
-      checks::ceil_div(uint64_t{shape.output.count} * checks::ceil_div(shape.output.dim, 4),
-                       choice.local_size));
+  const auto groups = ops::element_grid(device.traits(), shape.output.count, shape.output.dim,
+                                        choice.local_size);
   WEFT_TRY(rules.grid(device.traits(), groups, {"blocks of elements", "blocks of elements", ""}));
 
   std::array<uint32_t, WEFT_ADD_ALIGNED + 1> constants{};

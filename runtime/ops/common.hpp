@@ -26,4 +26,10 @@ inline std::array<uint64_t, 3> folded_grid(const DeviceTraits& traits, uint64_t 
   return {x, checks::ceil_div(workgroups, x), 1};
 }
 
+// The same for kernels whose invocations own four elements of a row.
+inline std::array<uint64_t, 3> element_grid(const DeviceTraits& traits, uint64_t rows, uint64_t dim,
+                                            uint32_t local_size) {
+  return folded_grid(traits, checks::ceil_div(rows * checks::ceil_div(dim, 4), local_size));
+}
+
 }  // namespace weft::ops

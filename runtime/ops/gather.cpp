@@ -21,10 +21,8 @@ Result<void> gather(Recorder& recorder, const GatherCall& call) {
   if (call.output.elements() == 0) return {};
   const decide::SimpleChoice choice =
       decide::choose_simple(decide::Simple::gather, device.traits());
-  const auto groups = ops::folded_grid(
-      device.traits(),
-      checks::ceil_div(uint64_t{shape.output.count} * checks::ceil_div(shape.output.dim, 4),
-                       choice.local_size));
+  const auto groups = ops::element_grid(device.traits(), shape.output.count, shape.output.dim,
+                                        choice.local_size);
   WEFT_TRY(rules.grid(device.traits(), groups, {"blocks of elements", "blocks of elements", ""}));
 
   std::array<uint32_t, WEFT_GATHER_ALIGNED + 1> constants{};
