@@ -201,20 +201,24 @@ providers() {
     awk 'provided { print $1 } /^Reverse Provides:/ { provided = 1 }'
 }
 
-# Whatever would be removed is asked for in its newer version instead. What still goes may go if apt
-# put it there by itself or a renamed package takes its place (libx: libxt64); anything else that
-# someone asked for may not.
+# What someone asked for and would be removed is asked for in its newer version instead, where apt can
+# do that together with the rest. What still goes may go if apt put it there by itself or a renamed
+# package takes its place (libx: libxt64); anything else that someone asked for may not.
 install_newer() {
   local package added extra="" removed=""
-  for package in $(simulate Remv "$@"); do
-    if simulate Inst -t trixie "$package" | grep -Fx "$package" >/dev/null; then
+  for package in $(simulate Remv "$@" | grep -Fxf <(apt-mark showmanual)); do
+    # shellcheck disable=SC2086
+    if simulate Inst "$@" $extra "$package" | grep -Fx "$package" >/dev/null; then
       extra="$extra $package"
     fi
   done
   if [ -n "$extra" ]; then say "  keeping by their newer version:$extra"; fi
   # shellcheck disable=SC2086
   set -- "$@" $extra
-  added=$(simulate Inst "$@")
+  added=$(simulate Inst "$@") || {
+    restore_sources
+    run_apt install --no-install-recommends -s "$@"  # fails too, and says why
+  }
   for package in $(simulate Remv "$@" | grep -Fxf <(apt-mark showmanual)); do
     providers "$package" | grep -Fxf <(printf '%s\n' "$added") >/dev/null ||
       removed="$removed $package"
