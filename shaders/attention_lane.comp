@@ -1,7 +1,7 @@
 // Attention forward, one invocation = kRows query rows x one chunk of the value dimension:
 //   output[i] = sum_j p[i][j] value[j]
-//   p[i] = softmax over the keys j that take part of scale query[i].key[j] + bias[i][j]
-//   logsumexp[i] = log sum_j exp(scale query[i].key[j] + bias[i][j])
+//   p[i] = softmax over the keys j that take part of cap(scale query[i].key[j]) + bias[i][j]
+//   logsumexp[i] = log sum_j exp(cap(scale query[i].key[j]) + bias[i][j])
 // A row without keys gives output 0 and logsumexp -infinity. Keys and values are read at addresses
 // that are the same for all invocations of a workgroup. Online softmax in the log2 domain, kBlockKv
 // keys a step, all in fp32. Needs no device feature (WEFT_NATIVE16: 16-bit storage).
@@ -17,8 +17,6 @@
 #endif
 
 #include "params.h"
-#include "lib/dot.glsl"
-#include "lib/mask.glsl"
 
 layout(local_size_x_id = WEFT_ATTENTION_LOCAL_SIZE) in;
 layout(constant_id = WEFT_ATTENTION_LOCAL_SIZE) const uint kLocalSize = 8;
@@ -33,9 +31,15 @@ layout(constant_id = WEFT_ATTENTION_KV_TYPE) const uint kKvType = 0;
 layout(constant_id = WEFT_ATTENTION_OUTPUT_TYPE) const uint kOutputType = 0;
 layout(constant_id = WEFT_ATTENTION_MASK_KIND) const uint kMaskKind = 0;
 layout(constant_id = WEFT_ATTENTION_MASK_TYPE) const uint kMaskType = 0;
-layout(constant_id = WEFT_ATTENTION_KV_LENGTHS) const bool kKvLengths = false;
-layout(constant_id = WEFT_ATTENTION_LOGSUMEXP) const bool kLogsumexp = false;
+layout(constant_id = WEFT_ATTENTION_HAS_BIAS) const bool kHasBias = false;
+layout(constant_id = WEFT_ATTENTION_BIAS_TYPE) const uint kBiasType = 0;
+layout(constant_id = WEFT_ATTENTION_FEATURES) const uint kFeatures = 0;
 layout(constant_id = WEFT_ATTENTION_ALIGNED) const bool kAligned = true;
+
+layout(push_constant, std430) uniform Push { AttentionPush push; };
+
+#include "lib/dot.glsl"
+#include "lib/keys.glsl"
 
 const uint kHeadGroups = (kHeadDim + 3u) / 4u;      // groups of four elements
 const uint kValueGroups = (kValueDim + 3u) / 4u;
@@ -43,22 +47,14 @@ const uint kChunkGroups = kValueChunk < kValueDim ? kValueChunk / 4u : kValueGro
 const uint kChunks = (kValueDim + kValueChunk - 1u) / kValueChunk;
 const uint kQueryStep = 4u;  // groups read together where the query is not held
 const uint kLoopGroups = kHoldQuery ? 0u : kHeadGroups / kQueryStep * kQueryStep;
-const bool kMasked = kMaskKind != WEFT_MASK_NONE;
-
-WEFT_BUFFER(8) readonly buffer Arguments { AttentionArgs a; };
-layout(push_constant, std430) uniform Push { AttentionPush push; };
-
-uint key_count(uint batch) {
-  if (!kKvLengths) return push.kv_len;
-  int listed = int(Words(push.kv_lengths).v[batch]);
-  return uint(clamp(listed, 0, int(push.kv_len)));
-}
 
 vec4 held[kHoldQuery ? kRows * kHeadGroups : 1u];
 vec4 sum[kRows * kChunkGroups];
 float top[kRows], weight_sum[kRows];
-uint query_row[kRows], mask_row[kRows];  // where rows begin, in elements
-uvec2 query, mask, key, value;   // of the (batch, head) slice
+uint query_row[kRows];  // where rows begin, in elements from the block's first
+Row rows[kRows];
+Block block;
+uvec2 query, key, value;         // of the (item, head) slice; query from the block's first row
 uvec2 key_stride, value_stride;  // bytes from row to row
 uint group0;                     // the first group of the chunk
 
@@ -88,23 +84,24 @@ void compute_scores(const uint count) {
   [[unroll]] for (uint i = 0; i < kRows * kBlockKv; ++i) score[i] = 0.0;
   if (kHoldQuery) {
     add_dot_products(0u, kHeadGroups, count);
-    return;
+  } else {
+    // A loop that stays one: unrolled, its query reads would move into registers.
+    if (kLoopGroups > 0u) {
+      uint g = 0;
+      [[dont_unroll]] do {
+        add_dot_products(g, kQueryStep, count);
+        g += kQueryStep;
+      } while (g < kLoopGroups);
+    }
+    add_dot_products(kLoopGroups, kHeadGroups - kLoopGroups, count);
+    [[unroll]] for (uint i = 0; i < kRows * kBlockKv; ++i) score[i] *= push.scale_log2;
   }
-  // A loop that stays one: unrolled, its query reads would move into registers.
-  if (kLoopGroups > 0u) {
-    uint g = 0;
-    [[dont_unroll]] do {
-      add_dot_products(g, kQueryStep, count);
-      g += kQueryStep;
-    } while (g < kLoopGroups);
-  }
-  add_dot_products(kLoopGroups, kHeadGroups - kLoopGroups, count);
-  [[unroll]] for (uint i = 0; i < kRows * kBlockKv; ++i) score[i] *= push.scale_log2;
+  [[unroll]] for (uint i = 0; i < kRows * kBlockKv; ++i) score[i] = cap_score(score[i]);
 }
 
-// One step of the online softmax over keys first to first + count - 1; count is a constant of at
-// most kBlockKv.
-void attend(uint first, const uint count) {
+// One step of the online softmax over keys first to first + count - 1. "count" and "masked" are
+// constants; count is at most kBlockKv, and keys take part anyway where masked is false.
+void attend(uint first, const uint count, const bool masked) {
   key_row[0] = address_step(key, key_stride, first);
   [[unroll]] for (uint j = 1; j < count; ++j) key_row[j] = address_add(key_row[j - 1], key_stride);
   compute_scores(count);
@@ -115,8 +112,8 @@ void attend(uint first, const uint count) {
     float new_top = top[r];
     [[unroll]] for (uint j = 0; j < count; ++j) {
       uint i = r * kBlockKv + j;
-      if (kMasked) {
-        float added = load_mask(kMaskKind, kMaskType, mask, mask_row[r] + first + j);
+      if (masked) {
+        float added = key_bias(block, rows[r], first + j);
         keep[i] = added > kExcluded;
         score[i] = keep[i] ? score[i] + added : kExcluded;
       }
@@ -124,13 +121,14 @@ void attend(uint first, const uint count) {
     }
     shrink[r] = exp2(top[r] - new_top);
     top[r] = new_top;
-    weight_sum[r] *= shrink[r];
+    float block_sum = 0.0;  // keys are summed by blocks: fewer roundings meet the large sum
     [[unroll]] for (uint j = 0; j < count; ++j) {
       uint i = r * kBlockKv + j;
       score[i] = exp2(score[i] - new_top);
-      if (kMasked && !keep[i]) score[i] = 0.0;
-      weight_sum[r] += score[i];
+      if (masked && !keep[i]) score[i] = 0.0;
+      block_sum += score[i];
     }
+    weight_sum[r] = fma(weight_sum[r], shrink[r], block_sum);
   }
 
   uvec2 value_row[kBlockKv];
@@ -140,92 +138,136 @@ void attend(uint first, const uint count) {
   }
   [[unroll]] for (uint g = 0; g < kChunkGroups; ++g) {
     vec4 total[kRows];
-    [[unroll]] for (uint r = 0; r < kRows; ++r) total[r] = sum[r * kChunkGroups + g] * shrink[r];
+    [[unroll]] for (uint r = 0; r < kRows; ++r) total[r] = vec4(0.0);
     [[unroll]] for (uint j = 0; j < count; ++j) {
       vec4 v = load_group(kKvType, kAligned, value_row[j], 0u, g, kValueDim - 4u * (group0 + g));
       [[unroll]] for (uint r = 0; r < kRows; ++r) {
         uint i = r * kBlockKv + j;
         // A masked value may be NaN: it is replaced, not multiplied by 0.
-        vec4 taken = kMasked && !keep[i] ? vec4(0.0) : v;
+        vec4 taken = masked && !keep[i] ? vec4(0.0) : v;
         total[r] = fma(vec4(score[i]), taken, total[r]);
       }
     }
-    [[unroll]] for (uint r = 0; r < kRows; ++r) sum[r * kChunkGroups + g] = total[r];
+    [[unroll]] for (uint r = 0; r < kRows; ++r) {
+      uint i = r * kChunkGroups + g;
+      sum[i] = fma(sum[i], vec4(shrink[r]), total[r]);
+    }
   }
 }
 
-// Where a row ends: one row of output, and its logsumexp.
-void write_row(AttentionArgs args, uint r, uint row, uint head, uint batch, bool first_chunk) {
+// Where a row ends: one row of output, and its logsumexp. "local" counts rows from the block's first,
+// row "first" of the tensor.
+void write_row(uint r, uint first, uint local, uint head, uint batch, bool first_chunk) {
   bool empty = !(top[r] > kExcluded);
   float inverse = empty ? 0.0 : 1.0 / weight_sum[r];
   uvec2 result = slice_address(push.output_values, args.output_stride_batch, batch,
                                args.output_stride_head, head);
-  uint start = row * args.output_stride_row;
+  result = row_address(kOutputType, result, args.output_stride_row, first);
+  uint start = local * args.output_stride_row;
   [[unroll]] for (uint g = 0; g < kChunkGroups; ++g) {
     uint at = group0 + g;
     store_group(kOutputType, kAligned, result, start, at, kValueDim - 4u * at,
                 sum[r * kChunkGroups + g] * inverse);
   }
-  if (kLogsumexp && first_chunk) {
+  if (has(WEFT_FEATURE_LOGSUMEXP) && first_chunk) {
     uvec2 slice = slice_address(push.logsumexp, args.logsumexp_stride_batch, batch,
                                 args.logsumexp_stride_head, head);
     float logsumexp = (top[r] + log2(weight_sum[r])) * kLn2;
-    OutWords(slice).v[row] = empty ? kMinusInfinityBits : floatBitsToUint(logsumexp);
+    OutWords(words_from(slice, first)).v[local] =
+        empty ? kMinusInfinityBits : floatBitsToUint(logsumexp);
   }
 }
 
+// The state of the softmax before the first key: nothing, or a sink with its share.
+void start_rows(uint head) {
+  float sink = kExcluded;
+  if (has(WEFT_FEATURE_SINKS)) sink = load_bias(WEFT_TYPE_F32, args.sinks, head);
+  [[unroll]] for (uint r = 0; r < kRows; ++r) {
+    [[unroll]] for (uint g = 0; g < kChunkGroups; ++g) sum[r * kChunkGroups + g] = vec4(0.0);
+    top[r] = sink;
+    weight_sum[r] = sink > kExcluded ? 1.0 : 0.0;
+  }
+}
+
+// Steps over rows begin to end - 1 of key and value. Loops are tested at the end: drivers that mask
+// lanes run what follows an exit once more, reads included.
+void attend_range(uint begin, uint end, const bool masked) {
+  uint first = begin;
+  if (first + kBlockKv <= end) {
+    do {
+      attend(first, kBlockKv, masked);
+      first += kBlockKv;
+    } while (first + kBlockKv <= end);
+  }
+  if (first < end) {
+    do {
+      attend(first, 1u, masked);
+    } while (++first < end);
+  }
+}
+
+void attend_null_keys(uint kv_head) {
+  key = address_step(args.null_key, args.null_key_stride_head, kv_head);
+  value = address_step(args.null_value, args.null_value_stride_head, kv_head);
+  value = address_add(value, group0 * 4u << type_shift(kKvType));
+  key_stride = row_address(kKvType, uvec2(0u), args.null_key_stride_row, 1u);
+  value_stride = row_address(kKvType, uvec2(0u), args.null_value_stride_row, 1u);
+  uint n = 0;
+  do {
+    attend(n, 1u, false);
+  } while (++n < args.null_len);
+}
+
+void find_keys(Item item, uint kv_head) {
+  uint first = first_key_row(item);
+  key = slice_address(push.key, args.key_stride_batch, item.score, args.key_stride_head, kv_head);
+  key = row_address(kKvType, key, args.key_stride_row, first);
+  value = slice_address(push.value, args.value_stride_batch, item.value, args.value_stride_head, kv_head);
+  value = row_address(kKvType, value, args.value_stride_row, first);
+  value = address_add(value, group0 * 4u << type_shift(kKvType));
+  key_stride = row_address(kKvType, uvec2(0u), args.key_stride_row, 1u);
+  value_stride = row_address(kKvType, uvec2(0u), args.value_stride_row, 1u);
+}
+
 void main() {
-  AttentionArgs args = Arguments(push.args).a;
+  args = Arguments(push.args).a;
   uint chunk = kChunks == 1u ? 0u : gl_WorkGroupID.x % kChunks;
-  uint row0 = (gl_WorkGroupID.x / kChunks * kLocalSize + gl_LocalInvocationID.x) * kRows;
+  uint block_row = gl_WorkGroupID.x / kChunks * kLocalSize * kRows;
+  uint local0 = gl_LocalInvocationID.x * kRows;
   uint head = gl_WorkGroupID.y, batch = gl_WorkGroupID.z, kv_head = head / push.group_size;
-  uint kv_count = key_count(batch);
+  Item item = read_item(batch);
+  uint first_row = first_query_row(item, block_row);
   // The last chunk ends with the row: it may overlap the one before, and both write the same
   // numbers there.
   group0 = kChunks == 1u ? 0u : min(chunk * kChunkGroups, kValueGroups - kChunkGroups);
 
-  query = slice_address(push.query, args.query_stride_batch, batch, args.query_stride_head, head);
-  key = slice_address(push.key, args.key_stride_batch, batch, args.key_stride_head, kv_head);
-  value =
-      slice_address(push.value, args.value_stride_batch, batch, args.value_stride_head, kv_head);
-  value = address_add(value, group0 * 4u << type_shift(kKvType));
-  key_stride = row_address(kKvType, uvec2(0u), args.key_stride_row, 1u);
-  value_stride = row_address(kKvType, uvec2(0u), args.value_stride_row, 1u);
-  if (kMasked) {
-    mask = slice_address(push.mask, args.mask_stride_batch, batch, args.mask_stride_head, head);
-  }
-
+  query = slice_address(push.query, args.query_stride_batch, item.score, args.query_stride_head, head);
+  query = row_address(kQueryType, query, args.query_stride_row, first_row);
+  block = read_block(item, head, block_row);
+  uint block_rows = item.q_count > block_row ? item.q_count - block_row : 0u;
   [[unroll]] for (uint r = 0; r < kRows; ++r) {
-    uint row = min(row0 + r, push.q_len - 1u);  // rows past the end compute and do not write
-    query_row[r] = row * args.query_stride_row;
-    if (kMasked) mask_row[r] = row * args.mask_stride_row;
+    // Rows past the end compute and do not write.
+    uint local = min(local0 + r, max(block_rows, 1u) - 1u);
+    rows[r] = read_row(item, block, block_row, local);
+    query_row[r] = local * args.query_stride_row;
     if (kHoldQuery) {
       [[unroll]] for (uint g = 0; g < kHeadGroups; ++g) {
         vec4 q = load_group(kQueryType, kAligned, query, query_row[r], g, kHeadDim - 4u * g);
         held[r * kHeadGroups + g] = q * push.scale_log2;
       }
     }
-    [[unroll]] for (uint g = 0; g < kChunkGroups; ++g) sum[r * kChunkGroups + g] = vec4(0.0);
-    top[r] = kExcluded;
-    weight_sum[r] = 0.0;
   }
 
-  // Loops are tested at the end: drivers that mask lanes run what follows an exit once more, reads
-  // included.
-  uint first = 0;
-  if (kv_count >= kBlockKv) {
-    do {
-      attend(first, kBlockKv);
-      first += kBlockKv;
-    } while (first + kBlockKv <= kv_count);
-  }
-  if (first < kv_count) {
-    do {
-      attend(first, 1u);
-    } while (++first < kv_count);
-  }
+  start_rows(head);
+  if (kNullKeys) attend_null_keys(kv_head);
+  find_keys(item, kv_head);
+  uint last_row = block_row + min(kLocalSize * kRows, max(block_rows, 1u)) - 1u;
+  uvec2 keys = key_range(item, block_row, last_row);
+  attend_range(keys.x, block_rows > 0u ? keys.y : 0u, kMasked);
 
   [[unroll]] for (uint r = 0; r < kRows; ++r) {
-    if (row0 + r < push.q_len) write_row(args, r, row0 + r, head, batch, chunk == 0u);
+    if (local0 + r < block_rows) {
+      write_row(r, first_row, local0 + r, head, batch, chunk == 0u);
+    }
   }
 }

@@ -1,11 +1,11 @@
-// Attention weights, recomputed from a forward call's logsumexp, for the listed heads and keys or
-// for all of them:
-//   weights[i][j] = exp(scale query[i].key[j] + bias[i][j] - logsumexp[i])
-// and exactly 0 for a key that takes no part or a row whose logsumexp is -infinity; or, kMean, the
-// mean of that over the listed heads.
-// One invocation = one query row x kBlockKeys listed keys; keys are read at addresses that are the
-// same for all invocations of a workgroup. Needs no device feature (WEFT_NATIVE16: 16-bit storage).
-// Shared memory: 0 bytes. No barriers, no subgroup operations.
+// Attention weights, or scores on the way to them, for the listed heads and keys or for all of them:
+//   scaled[i][j] = scale query[i].key[j];  capped = cap(scaled);  masked = capped + bias[i][j]
+//   probabilities[i][j] = exp(masked[i][j] - logsumexp[i]), logsumexp as a forward call wrote it
+// A key that takes no part has masked -infinity and probability exactly 0; so has a row whose
+// logsumexp is -infinity. kMean: the mean of that over the listed heads. kAccumulate: added to what
+// is there. One invocation = one query row x kBlockKeys listed keys; keys are read at addresses that
+// are the same for all invocations of a workgroup. Needs no device feature (WEFT_NATIVE16: 16-bit
+// storage). Shared memory: 0 bytes. No barriers, no subgroup operations.
 // Grid: x = ceil(q_len / local size), y = ceil(key_count / kBlockKeys), z = output heads x batch,
 // heads fastest.
 #version 460
@@ -18,8 +18,6 @@
 #endif
 
 #include "params.h"
-#include "lib/dot.glsl"
-#include "lib/mask.glsl"
 
 layout(local_size_x_id = WEFT_WEIGHTS_LOCAL_SIZE) in;
 layout(constant_id = WEFT_WEIGHTS_LOCAL_SIZE) const uint kLocalSize = 8;
@@ -29,20 +27,30 @@ layout(constant_id = WEFT_WEIGHTS_QUERY_TYPE) const uint kQueryType = 0;
 layout(constant_id = WEFT_WEIGHTS_KEY_TYPE) const uint kKeyType = 0;
 layout(constant_id = WEFT_WEIGHTS_MASK_KIND) const uint kMaskKind = 0;
 layout(constant_id = WEFT_WEIGHTS_MASK_TYPE) const uint kMaskType = 0;
-layout(constant_id = WEFT_WEIGHTS_KV_LENGTHS) const bool kKvLengths = false;
+layout(constant_id = WEFT_WEIGHTS_HAS_BIAS) const bool kHasBias = false;
+layout(constant_id = WEFT_WEIGHTS_BIAS_TYPE) const uint kBiasType = 0;
+layout(constant_id = WEFT_WEIGHTS_FEATURES) const uint kFeatures = 0;
+layout(constant_id = WEFT_WEIGHTS_STAGE) const uint kStage = WEFT_STAGE_PROBABILITIES;
 layout(constant_id = WEFT_WEIGHTS_MEAN) const bool kMean = false;
+layout(constant_id = WEFT_WEIGHTS_ACCUMULATE) const bool kAccumulate = false;
 layout(constant_id = WEFT_WEIGHTS_ALIGNED) const bool kAligned = true;
+
+layout(push_constant, std430) uniform Push { WeightsPush push; };
+
+#include "lib/dot.glsl"
+#include "lib/keys.glsl"
+
+WEFT_BUFFER(4) buffer InOutFloats { float v[]; };
 
 const uint kHeadGroups = (kHeadDim + 3u) / 4u;  // groups of four elements
 const uint kStepGroups = 4u;                    // groups read together
 const uint kLoopGroups = kHeadGroups / kStepGroups * kStepGroups;
-const bool kMasked = kMaskKind != WEFT_MASK_NONE;
+const bool kMasksCount = kStage >= WEFT_STAGE_MASKED;
 
-WEFT_BUFFER(8) readonly buffer Arguments { WeightsArgs a; };
-layout(push_constant, std430) uniform Push { WeightsPush push; };
-
-uint keys[kBlockKeys];  // the listed keys of this invocation
+uint keys[kBlockKeys];   // the listed keys of this invocation; of null keys, their own number
+bool null_key[kBlockKeys];
 float total[kBlockKeys];
+bool excluded[kBlockKeys];  // -infinity somewhere in the total
 uvec2 key_row[kBlockKeys];
 float score[kBlockKeys];
 
@@ -66,17 +74,54 @@ uint listed(uvec2 list, uint i) {
   return all ? i : entry;
 }
 
-// Adds the weights of one head. There is at least one key.
-void add_head(WeightsArgs args, uint batch, uint head, uint row, uint kv_count) {
-  uvec2 query =
-      slice_address(push.query, args.query_stride_batch, batch, args.query_stride_head, head);
-  uint query_row = row * args.query_stride_row;
-  uvec2 key = slice_address(push.key, args.key_stride_batch, batch, args.key_stride_head,
-                            head / push.group_size);
+// Where the listed keys lie; those that are not there stand for one that is.
+void find_keys(Item item, uint kv_head) {
+  uvec2 key = slice_address(push.key, args.key_stride_batch, item.score, args.key_stride_head, kv_head);
+  key = row_address(kKeyType, key, args.key_stride_row, first_key_row(item));
+  uvec2 nulls = uvec2(0u);
+  if (kNullKeys) nulls = address_step(args.null_key, args.null_key_stride_head, kv_head);
   [[unroll]] for (uint j = 0; j < kBlockKeys; ++j) {
-    key_row[j] = row_address(kKeyType, key, args.key_stride_row, min(keys[j], kv_count - 1u));
+    uvec2 there = row_address(kKeyType, key, args.key_stride_row,
+                              min(keys[j], max(item.kv_there, 1u) - 1u));
+    if (kNullKeys) {
+      bool use_null = null_key[j] || item.kv_there == 0u;
+      uint n = null_key[j] ? keys[j] : 0u;
+      uvec2 null_row = row_address(kKeyType, nulls, args.null_key_stride_row, n);
+      there = use_null ? null_row : there;
+    }
+    key_row[j] = there;
     score[j] = 0.0;
   }
+}
+
+// The sum's term of listed key j of one head
+void add_term(Item item, Block block, Row row, uint j, bool empty, float top) {
+  bool there = keys[j] < item.kv_there || (kNullKeys && null_key[j]);
+  float s = score[j] * push.scale_log2;
+  if (kStage >= WEFT_STAGE_CAPPED) s = cap_score(s);
+  float added = 0.0;
+  if (kMasksCount) {
+    bool may = keys[j] < item.kv_count;
+    if (kMasked) added = key_bias(block, row, min(keys[j], max(item.kv_count, 1u) - 1u));
+    if (!may) added = kExcluded;
+    if (kNullKeys && null_key[j]) added = 0.0;
+  }
+  bool keep = there && added > kExcluded;
+  if (kStage == WEFT_STAGE_PROBABILITIES) {
+    total[j] += keep && !empty ? exp2(s + added - top) : 0.0;
+  } else {
+    total[j] += keep ? (s + added) * kLn2 : 0.0;
+    excluded[j] = excluded[j] || (kMasksCount && !keep);
+  }
+}
+
+// Adds the terms of one head. There is at least one key, null or not.
+void add_head(Item item, uint batch, uint head, uint block_row, uint local) {
+  uvec2 query = slice_address(push.query, args.query_stride_batch, item.score, args.query_stride_head, head);
+  uint first_row = first_query_row(item, block_row);
+  query = row_address(kQueryType, query, args.query_stride_row, first_row);
+  uint query_row = local * args.query_stride_row;
+  find_keys(item, head / push.group_size);
   if (kLoopGroups > 0u) {
     uint g = 0;
     [[dont_unroll]] do {
@@ -86,55 +131,80 @@ void add_head(WeightsArgs args, uint batch, uint head, uint row, uint kv_count) 
   }
   add_dot_products(query, query_row, kLoopGroups, kHeadGroups - kLoopGroups);
 
-  uvec2 mask = uvec2(0u);
-  if (kMasked) {
-    mask = slice_address(push.mask, args.mask_stride_batch, batch, args.mask_stride_head, head);
+  Block block = read_block(item, head, block_row);
+  if (item.kv_count == 0u) {  // masks may have no column then: what is read is not used
+    block.mask = push.args;
+    block.bias = push.args;
+    block.key_regions = push.args;
   }
-  uvec2 logsumexp = slice_address(push.logsumexp, args.logsumexp_stride_batch, batch,
-                                  args.logsumexp_stride_head, head);
-  uint bits = Words(logsumexp).v[row];
-  bool empty = bits == kMinusInfinityBits;
-  float top = empty ? 0.0 : uintBitsToFloat(bits) * kLog2E;
+  Row row = read_row(item, block, block_row, local);
+  if (item.kv_count == 0u) {
+    row.mask = 0u;
+    row.bias = 0u;
+  }
+  bool empty = false;
+  float top = 0.0;
+  if (kStage == WEFT_STAGE_PROBABILITIES) {
+    uvec2 logsumexp = slice_address(push.logsumexp, args.logsumexp_stride_batch, batch,
+                                    args.logsumexp_stride_head, head);
+    uint bits = Words(words_from(logsumexp, first_row)).v[local];
+    empty = bits == kMinusInfinityBits;
+    top = empty ? 0.0 : uintBitsToFloat(bits) * kLog2E;
+  }
+  [[unroll]] for (uint j = 0; j < kBlockKeys; ++j) add_term(item, block, row, j, empty, top);
+}
+
+// The keys of this invocation. Entries are clamped like all numbers that come from memory.
+void list_keys(uint first) {
   [[unroll]] for (uint j = 0; j < kBlockKeys; ++j) {
-    uint read = row * args.mask_stride_row + min(keys[j], kv_count - 1u);
-    float added = kMasked ? load_mask(kMaskKind, kMaskType, mask, read) : 0.0;
-    bool keep = !empty && keys[j] < kv_count && added > kExcluded;
-    total[j] += keep ? exp2(fma(score[j], push.scale_log2, added) - top) : 0.0;
+    uint number = listed(push.key_list, min(first + j, push.key_count - 1u));
+    null_key[j] = kNullKeys && number - push.null_first < args.null_len;
+    keys[j] = number;
+    if (null_key[j]) keys[j] = number - push.null_first;
+    else if (kNullKeys && push.null_first == 0u) keys[j] = number - args.null_len;
+    total[j] = 0.0;
+    excluded[j] = false;
+  }
+}
+
+void write_row(Item item, uint batch, uint output_head, uint block_row, uint local, uint first) {
+  uvec2 result = slice_address(push.weights, push.weights_stride_batch, batch,
+                               push.weights_stride_head, output_head);
+  result = row_address(WEFT_TYPE_F32, result, push.weights_stride_row, first_query_row(item, block_row));
+  uint start = local * push.weights_stride_row + first;
+  float share = kMean ? 1.0 / float(push.head_count) : 1.0;
+  [[unroll]] for (uint j = 0; j < kBlockKeys; ++j) {
+    if (first + j < push.key_count) {
+      float value = total[j] * share;
+      if (kAccumulate) value += InOutFloats(result).v[start + j];
+      InOutFloats(result).v[start + j] = excluded[j] ? uintBitsToFloat(kMinusInfinityBits) : value;
+    }
   }
 }
 
 void main() {
-  WeightsArgs args = Arguments(push.args).a;
-  uint output_heads = kMean ? 1u : args.head_count;
-  uint row = gl_GlobalInvocationID.x, written_row = row;
-  row = min(row, push.q_len - 1u);  // rows past the end compute and do not write
+  args = Arguments(push.args).a;
+  uint output_heads = kMean ? 1u : push.head_count;
   uint first = gl_WorkGroupID.y * kBlockKeys;
   uint output_head = gl_WorkGroupID.z % output_heads, batch = gl_WorkGroupID.z / output_heads;
-  uint kv_count = push.kv_len;
-  if (kKvLengths) {
-    kv_count = uint(clamp(int(Words(push.kv_lengths).v[batch]), 0, int(push.kv_len)));
-  }
-  [[unroll]] for (uint j = 0; j < kBlockKeys; ++j) {
-    keys[j] = listed(args.key_list, min(first + j, args.key_count - 1u));
-    total[j] = 0.0;
-  }
+  uint block_row = gl_WorkGroupID.x * kLocalSize;
+  Item item = read_item(batch);
+  uint block_rows = item.q_count > block_row ? item.q_count - block_row : 0u;
+  // Rows past the end compute and do not write.
+  uint local = min(gl_LocalInvocationID.x, max(block_rows, 1u) - 1u);
+  list_keys(first);
 
-  if (kv_count > 0u) {
-    uint i = output_head, end = kMean ? args.head_count : output_head + 1u;
+  if (item.kv_there > 0u || kNullKeys) {
+    uint i = output_head, end = kMean ? push.head_count : output_head + 1u;
     // Loops are tested at the end: drivers that mask lanes run what follows an exit once more,
     // reads included.
     do {
-      add_head(args, batch, listed(args.head_list, i), row, kv_count);
+      add_head(item, batch, listed(push.head_list, i), block_row, local);
     } while (++i < end);
+  } else if (kStage == WEFT_STAGE_MASKED) {
+    [[unroll]] for (uint j = 0; j < kBlockKeys; ++j) excluded[j] = true;
   }
-
-  uvec2 result = slice_address(push.weights, args.weights_stride_batch, batch,
-                               args.weights_stride_head, output_head);
-  uint start = row * args.weights_stride_row + first;
-  float share = kMean ? 1.0 / float(args.head_count) : 1.0;
-  if (written_row < push.q_len) {
-    [[unroll]] for (uint j = 0; j < kBlockKeys; ++j) {
-      if (first + j < args.key_count) OutFloats(result).v[start + j] = total[j] * share;
-    }
+  if (gl_LocalInvocationID.x < block_rows) {
+    write_row(item, batch, output_head, block_row, local, first);
   }
 }

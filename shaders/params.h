@@ -18,8 +18,34 @@ using Address = uint64_t;  // a device address, or a 64-bit count of bytes
 #define WEFT_TYPE_BF16 2
 
 #define WEFT_MASK_NONE 0
-#define WEFT_MASK_BOOLEAN 1  // one byte a key, nonzero: the key takes part
-#define WEFT_MASK_BIAS 2     // added to the scaled score; -infinity: the key takes no part
+#define WEFT_MASK_KEEP 1  // nonzero: the key takes part
+#define WEFT_MASK_DROP 2  // nonzero: the key takes no part
+
+#define WEFT_MASK_U8 0
+#define WEFT_MASK_I32 1
+
+// AttentionFeature, bit by bit
+#define WEFT_FEATURE_KV_LENGTHS 0x0001
+#define WEFT_FEATURE_LOGSUMEXP 0x0002
+#define WEFT_FEATURE_WINDOW 0x0004
+#define WEFT_FEATURE_POSITION_OFFSETS 0x0008
+#define WEFT_FEATURE_PACKED_QUERY 0x0010
+#define WEFT_FEATURE_PACKED_KV 0x0020
+#define WEFT_FEATURE_REGIONS 0x0040
+#define WEFT_FEATURE_REGION_MASK 0x0080
+#define WEFT_FEATURE_SOFTCAP 0x0100
+#define WEFT_FEATURE_SINKS 0x0200
+#define WEFT_FEATURE_NULL_KEYS 0x0400
+#define WEFT_FEATURE_SCORE_ITEMS 0x0800
+#define WEFT_FEATURE_VALUE_ITEMS 0x1000
+
+#define WEFT_STAGE_SCALED 0
+#define WEFT_STAGE_CAPPED 1
+#define WEFT_STAGE_MASKED 2
+#define WEFT_STAGE_PROBABILITIES 3
+
+#define WEFT_MAX_POSITION_OFFSET 0x10000000  // 2^28
+#define WEFT_NO_WINDOW 0x3fffffff            // a window side without a limit; sums with positions fit 31 bits
 
 #define WEFT_ACTIVATION_NONE 0
 #define WEFT_ACTIVATION_RELU 1
@@ -31,23 +57,22 @@ using Address = uint64_t;  // a device address, or a 64-bit count of bytes
 #define WEFT_NORM_RMS 1
 
 // --- attention: forward ------------------------------------------------------------------------
-// Grid: x = blocks of query rows times chunks of the value dimension, y = heads, z = batch.
+// Grid: x = blocks of query rows times chunks of the value dimension, y = heads, z = batch or items.
 struct AttentionPush {
   Address query;
   Address key;
   Address value;
   Address output_values;
-  Address mask;
-  Address logsumexp;   // f32 [batch, heads, q_len]
-  Address kv_lengths;  // int32 [batch]
-  Address args;        // an AttentionArgs
-  uint q_len;
-  uint kv_len;
-  uint group_size;   // heads / kv_heads
-  float scale_log2;  // scale times log2(e)
+  Address logsumexp;  // f32 [batch, heads, q_len]
+  Address args;       // an AttentionArgs
+  uint q_len;         // rows of an item at most
+  uint kv_len;        // keys of an item at most
+  uint group_size;    // heads / kv_heads
+  float scale_log2;   // scale times log2(e)
 };
 
-// Batch and head strides in bytes, row strides in elements.
+// What the scores of a call depend on. Batch and head strides in bytes, row strides in elements; a
+// stride of 0 repeats.
 struct AttentionArgs {
   Address query_stride_batch;
   Address query_stride_head;
@@ -57,15 +82,51 @@ struct AttentionArgs {
   Address value_stride_head;
   Address output_stride_batch;
   Address output_stride_head;
-  Address mask_stride_batch;
-  Address mask_stride_head;
   Address logsumexp_stride_batch;
   Address logsumexp_stride_head;
+  Address mask_stride_batch;
+  Address mask_stride_head;
+  Address bias_stride_batch;
+  Address bias_stride_head;
+  Address query_regions_stride_batch;
+  Address key_regions_stride_batch;
+  Address null_key_stride_head;
+  Address null_value_stride_head;
+  Address mask;
+  Address bias;
+  Address kv_lengths;        // int32 [items]
+  Address position_offsets;  // int32 [items]
+  Address q_starts;          // int32 [items + 1]
+  Address kv_starts;         // int32 [items + 1]
+  Address query_regions;     // int32
+  Address key_regions;       // int32
+  Address region_mask;       // u8 [query_ids, key_ids]
+  Address sinks;             // f32 [heads]
+  Address null_key;
+  Address null_value;
+  Address score_items;       // int32 [batch]
+  Address value_items;       // int32 [batch]
   uint query_stride_row;
   uint key_stride_row;
   uint value_stride_row;
   uint output_stride_row;
-  uint mask_stride_row;  // 0: one mask row for all query rows
+  uint mask_stride_row;
+  uint bias_stride_row;
+  uint null_key_stride_row;
+  uint null_value_stride_row;
+  uint null_len;
+  uint kv_limit;      // columns of mask and bias: keys beyond take no part
+  uint query_rows;    // rows of the query tensor
+  uint key_rows;      // rows of the key tensor
+  uint item_count;    // items of query and key
+  uint value_count;   // items of value
+  uint query_ids;
+  uint key_ids;
+  uint region_stride_row;
+  int position_offset;
+  int window_left;    // WEFT_NO_WINDOW: no limit
+  int window_right;
+  float softcap_log2; // softcap times log2(e)
   uint reserved;
 };
 
@@ -80,48 +141,32 @@ struct AttentionArgs {
 #define WEFT_ATTENTION_KV_TYPE 8
 #define WEFT_ATTENTION_OUTPUT_TYPE 9
 #define WEFT_ATTENTION_MASK_KIND 10
-#define WEFT_ATTENTION_MASK_TYPE 11    // element type of a bias
-#define WEFT_ATTENTION_KV_LENGTHS 12   // 1: kv_lengths is given
-#define WEFT_ATTENTION_LOGSUMEXP 13    // 1: logsumexp is written
-#define WEFT_ATTENTION_ALIGNED 14      // 1: every row of query, key, value and output starts on 4 elements and dims are multiples of 4
+#define WEFT_ATTENTION_MASK_TYPE 11    // WEFT_MASK_U8 or WEFT_MASK_I32
+#define WEFT_ATTENTION_HAS_BIAS 12
+#define WEFT_ATTENTION_BIAS_TYPE 13
+#define WEFT_ATTENTION_FEATURES 14     // WEFT_FEATURE_... bits
+#define WEFT_ATTENTION_ALIGNED 15      // 1: every row of query, key, value and output starts on 4 elements and dims are multiples of 4
 
 // --- attention: weights ------------------------------------------------------------------------
 // Grid: x = blocks of query rows, y = blocks of WEFT_WEIGHTS_BLOCK_KEYS listed keys, z = output heads times batch.
 struct WeightsPush {
   Address query;
   Address key;
-  Address mask;
   Address logsumexp;
-  Address kv_lengths;
-  Address weights;  // f32 [batch, output heads, q_len, listed keys]
-  Address args;     // a WeightsArgs
+  Address weights;    // f32 [batch, output heads, q_len, listed keys]
+  Address args;       // an AttentionArgs
+  Address head_list;  // uint32 heads to write or to average; 0: all
+  Address key_list;   // uint32 keys to write; 0: all
+  Address weights_stride_batch;  // in bytes
+  Address weights_stride_head;
+  uint weights_stride_row;  // in elements
+  uint head_count;  // listed heads
+  uint key_count;   // listed keys
   uint q_len;
   uint kv_len;
   uint group_size;
   float scale_log2;
-};
-
-struct WeightsArgs {
-  Address query_stride_batch;
-  Address query_stride_head;
-  Address key_stride_batch;
-  Address key_stride_head;
-  Address mask_stride_batch;
-  Address mask_stride_head;
-  Address logsumexp_stride_batch;
-  Address logsumexp_stride_head;
-  Address weights_stride_batch;
-  Address weights_stride_head;
-  Address head_list;  // uint32 heads to write or to average; 0: all
-  Address key_list;   // uint32 keys to write; 0: all
-  uint query_stride_row;
-  uint key_stride_row;
-  uint mask_stride_row;
-  uint weights_stride_row;
-  uint head_count;  // listed heads
-  uint key_count;   // listed keys
-  uint reserved0;
-  uint reserved1;
+  uint null_first;  // number of the first null key: 0 or kv_len
 };
 
 #define WEFT_WEIGHTS_LOCAL_SIZE 0
@@ -131,9 +176,54 @@ struct WeightsArgs {
 #define WEFT_WEIGHTS_KEY_TYPE 4
 #define WEFT_WEIGHTS_MASK_KIND 5
 #define WEFT_WEIGHTS_MASK_TYPE 6
-#define WEFT_WEIGHTS_KV_LENGTHS 7
-#define WEFT_WEIGHTS_MEAN 8     // 1: one output head, the mean over the listed heads
-#define WEFT_WEIGHTS_ALIGNED 9  // as WEFT_ATTENTION_ALIGNED, for query and key
+#define WEFT_WEIGHTS_HAS_BIAS 7
+#define WEFT_WEIGHTS_BIAS_TYPE 8
+#define WEFT_WEIGHTS_FEATURES 9
+#define WEFT_WEIGHTS_STAGE 10       // WEFT_STAGE_...
+#define WEFT_WEIGHTS_MEAN 11        // 1: one output head, the mean over the listed heads
+#define WEFT_WEIGHTS_ACCUMULATE 12  // 1: added to what is there
+#define WEFT_WEIGHTS_ALIGNED 13     // as WEFT_ATTENTION_ALIGNED, for query and key
+
+// --- attention: merge of two parts by their logsumexp --------------------------------------------
+// Grid: x = ceil(q_len x groups of four value elements / local size), y = heads, z = batch.
+struct MergePush {
+  Address left;
+  Address right;
+  Address left_logsumexp;   // f32 [batch, heads, q_len]
+  Address right_logsumexp;
+  Address result;
+  Address logsumexp;  // f32 [batch, heads, q_len]
+  Address args;       // a MergeArgs
+  uint q_len;
+  uint value_dim;
+};
+
+// Batch and head strides in bytes, row strides in elements.
+struct MergeArgs {
+  Address left_stride_batch;
+  Address left_stride_head;
+  Address right_stride_batch;
+  Address right_stride_head;
+  Address left_logsumexp_stride_batch;
+  Address left_logsumexp_stride_head;
+  Address right_logsumexp_stride_batch;
+  Address right_logsumexp_stride_head;
+  Address result_stride_batch;
+  Address result_stride_head;
+  Address logsumexp_stride_batch;
+  Address logsumexp_stride_head;
+  uint left_stride_row;
+  uint right_stride_row;
+  uint result_stride_row;
+  uint reserved;
+};
+
+#define WEFT_MERGE_LOCAL_SIZE 0
+#define WEFT_MERGE_LEFT_TYPE 1
+#define WEFT_MERGE_RIGHT_TYPE 2
+#define WEFT_MERGE_RESULT_TYPE 3
+#define WEFT_MERGE_LOGSUMEXP 4  // 1: logsumexp is written
+#define WEFT_MERGE_ALIGNED 5
 
 // --- linear: output = activation(input weight^T + bias) -----------------------------------------
 // Grid: x = blocks of rows, y = blocks of output columns.
@@ -220,10 +310,11 @@ struct GatherPush {
 #define WEFT_GATHER_ALIGNED 3
 
 #ifdef __cplusplus
-static_assert(sizeof(AttentionPush) == 80);
-static_assert(sizeof(AttentionArgs) == 120);
-static_assert(sizeof(WeightsPush) == 72);
-static_assert(sizeof(WeightsArgs) == 128);
+static_assert(sizeof(AttentionPush) == 64);
+static_assert(sizeof(AttentionArgs) == 344);
+static_assert(sizeof(WeightsPush) == 104);
+static_assert(sizeof(MergePush) == 64);
+static_assert(sizeof(MergeArgs) == 112);
 static_assert(sizeof(LinearPush) == 56);
 static_assert(sizeof(NormPush) == 56);
 static_assert(sizeof(AddPush) == 48);

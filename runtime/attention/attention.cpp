@@ -19,6 +19,7 @@ struct Attention::State {
 
 Result<Attention> Attention::plan(const Device& device, const AttentionDesc& desc) {
   WEFT_ASSIGN(const AttentionDesc valid, attention_detail::validate(desc));
+  WEFT_TRY(vulkan::check_not_lost(*device.state(), "attention"));
   WEFT_ASSIGN(const Plan* plan, attention_detail::find_plan(device, valid));
   return Attention(std::make_shared<const State>(State{device, plan}));
 }
@@ -26,7 +27,7 @@ Result<Attention> Attention::plan(const Device& device, const AttentionDesc& des
 Result<void> Attention::record(Recorder& recorder, const AttentionCall& call) const {
   if (recorder.device().state() != state_->device.state())
     return fail(Code::invalid_argument,
-                "attention: the recorder is of another device than the plan");
+                "attention: the recorder is of another device than the plan; both must be of one");
   WEFT_ASSIGN(const AttentionShape shape, attention_detail::validate(call));
   WEFT_TRY(attention_detail::match(shape.desc, state_->plan->desc()));
   return attention_detail::record(recorder, *state_->plan, call, shape);

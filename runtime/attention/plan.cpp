@@ -16,8 +16,8 @@ using Plans = std::vector<std::unique_ptr<const Plan>>;
 bool same(const AttentionDesc& left, const AttentionDesc& right) {
   const auto tie = [](const AttentionDesc& desc) {
     return std::tie(desc.query_dtype, desc.kv_dtype, desc.output_dtype, desc.head_dim,
-                    desc.value_dim, desc.mask, desc.mask_dtype, desc.kv_lengths, desc.logsumexp,
-                    desc.q_len, desc.kv_len);
+                    desc.value_dim, desc.mask, desc.mask_dtype, desc.bias, desc.bias_dtype,
+                    desc.features, desc.q_len, desc.kv_len);
   };
   return tie(left) == tie(right);
 }

@@ -1,5 +1,6 @@
 #include "attention/record.hpp"
 
+#include <algorithm>
 #include <cstddef>
 
 #include "params.h"
@@ -14,34 +15,45 @@ using checks::stride_bytes;
 using params::AttentionArgs;
 using params::AttentionPush;
 
-AttentionArgs arguments(const AttentionCall& call) {
-  AttentionArgs args{};
-  args.query_stride_batch = stride_bytes(call.query, 0);
-  args.query_stride_head = stride_bytes(call.query, 1);
-  args.key_stride_batch = stride_bytes(call.key, 0);
-  args.key_stride_head = stride_bytes(call.key, 1);
-  args.value_stride_batch = stride_bytes(call.value, 0);
-  args.value_stride_head = stride_bytes(call.value, 1);
-  args.output_stride_batch = stride_bytes(call.output, 0);
-  args.output_stride_head = stride_bytes(call.output, 1);
-  args.query_stride_row = row_stride(call.query);
-  args.key_stride_row = row_stride(call.key);
+// Batch and head strides of a tensor that may not be given.
+struct Slice {
+  uint64_t batch = 0, head = 0;
+};
+Slice slice(const Tensor& tensor) {
+  return tensor ? Slice{stride_bytes(tensor, 0), stride_bytes(tensor, 1)} : Slice{};
+}
+
+// A side of the window as the shaders take it.
+int32_t window_side(int32_t side) {
+  return side < 0 ? WEFT_NO_WINDOW : std::min(side, WEFT_NO_WINDOW);
+}
+
+void read_given(schedule::Operation& operation, const Tensor& tensor, size_t at) {
+  if (tensor) operation.read_by_args(tensor, static_cast<uint32_t>(at));
+}
+
+AttentionArgs arguments(const AttentionCall& call, const AttentionShape& shape) {
+  AttentionArgs args = score_args(call, shape.scores);
+  const Slice value = slice(call.value), output = slice(call.output), logsumexp = slice(call.logsumexp);
+  args.value_stride_batch = value.batch;
+  args.value_stride_head = value.head;
   args.value_stride_row = row_stride(call.value);
+  args.value_count = shape.value_items;
+  args.output_stride_batch = output.batch;
+  args.output_stride_head = output.head;
   args.output_stride_row = row_stride(call.output);
-  if (call.mask) {
-    args.mask_stride_batch = stride_bytes(call.mask, 0);
-    args.mask_stride_head = stride_bytes(call.mask, 1);
-    args.mask_stride_row = row_stride(call.mask);
-  }
-  if (call.logsumexp) {
-    args.logsumexp_stride_batch = stride_bytes(call.logsumexp, 0);
-    args.logsumexp_stride_head = stride_bytes(call.logsumexp, 1);
+  args.logsumexp_stride_batch = logsumexp.batch;
+  args.logsumexp_stride_head = logsumexp.head;
+  if (call.null_value) {
+    args.null_value_stride_head = stride_bytes(call.null_value, 0);
+    args.null_value_stride_row = row_stride(call.null_value);
   }
   return args;
 }
 
 double flops(const AttentionShape& shape) {
-  return 2.0 * shape.batch * shape.heads * shape.q_len * shape.kv_len *
+  const ScoreShape& scores = shape.scores;
+  return 2.0 * scores.batch * scores.heads * scores.q_len * scores.kv_len *
          (shape.desc.head_dim + shape.desc.value_dim);
 }
 
@@ -54,36 +66,95 @@ Result<void> check_device(const checks::Rules& rules, const std::vector<checks::
   return {};
 }
 
+AttentionArgs score_args(const AttentionCall& call, const ScoreShape& shape) {
+  AttentionArgs args{};
+  const Tensor& mask = call.keep_mask ? call.keep_mask : call.drop_mask;
+  const Slice query = slice(call.query), key = slice(call.key);
+  args.query_stride_batch = query.batch;
+  args.query_stride_head = query.head;
+  args.query_stride_row = row_stride(call.query);
+  args.key_stride_batch = key.batch;
+  args.key_stride_head = key.head;
+  args.key_stride_row = row_stride(call.key);
+  args.mask_stride_batch = slice(mask).batch;
+  args.mask_stride_head = slice(mask).head;
+  args.bias_stride_batch = slice(call.bias).batch;
+  args.bias_stride_head = slice(call.bias).head;
+  if (mask) args.mask_stride_row = row_stride(mask);
+  if (call.bias) args.bias_stride_row = row_stride(call.bias);
+  if (call.query_regions) {
+    args.query_regions_stride_batch = stride_bytes(call.query_regions, 0);
+    args.key_regions_stride_batch = stride_bytes(call.key_regions, 0);
+  }
+  if (call.region_mask) {
+    args.query_ids = static_cast<uint32_t>(call.region_mask.shape[0]);
+    args.key_ids = static_cast<uint32_t>(call.region_mask.shape[1]);
+    args.region_stride_row = row_stride(call.region_mask);
+  }
+  if (call.null_key) {
+    args.null_key_stride_head = stride_bytes(call.null_key, 0);
+    args.null_key_stride_row = row_stride(call.null_key);
+  }
+  args.null_len = shape.null_len;
+  args.kv_limit = shape.kv_limit;
+  args.query_rows = shape.query_rows;
+  args.key_rows = shape.key_rows;
+  args.item_count = shape.items;
+  args.position_offset = call.position_offset;
+  args.window_left = window_side(call.window_left);
+  args.window_right = call.causal ? 0 : window_side(call.window_right);
+  args.softcap_log2 = shape.softcap_log2;
+  return args;
+}
+
+void read_scores(schedule::Operation& operation, const AttentionCall& call) {
+  const Tensor& mask = call.keep_mask ? call.keep_mask : call.drop_mask;
+  read_given(operation, mask, offsetof(AttentionArgs, mask));
+  read_given(operation, call.bias, offsetof(AttentionArgs, bias));
+  read_given(operation, call.kv_lengths, offsetof(AttentionArgs, kv_lengths));
+  read_given(operation, call.position_offsets, offsetof(AttentionArgs, position_offsets));
+  read_given(operation, call.q_starts, offsetof(AttentionArgs, q_starts));
+  read_given(operation, call.kv_starts, offsetof(AttentionArgs, kv_starts));
+  read_given(operation, call.query_regions, offsetof(AttentionArgs, query_regions));
+  read_given(operation, call.key_regions, offsetof(AttentionArgs, key_regions));
+  read_given(operation, call.region_mask, offsetof(AttentionArgs, region_mask));
+  read_given(operation, call.null_key, offsetof(AttentionArgs, null_key));
+  read_given(operation, call.score_items, offsetof(AttentionArgs, score_items));
+}
+
 Result<void> record(Recorder& recorder, const Plan& plan, const AttentionCall& call,
                     const AttentionShape& shape) {
   const checks::Rules rules{"attention"};
   const Device& device = recorder.device();
   const decide::AttentionRow& row = plan.row();
   WEFT_TRY(check_device(rules, operands(call), device));
-  if (shape.batch == 0 || shape.heads == 0 || shape.q_len == 0) return {};
+  const ScoreShape& scores = shape.scores;
+  if (scores.batch == 0 || scores.heads == 0 || scores.query_rows == 0) return {};
 
   const uint64_t chunks = ceil_div(shape.desc.value_dim, decide::value_chunk(row, shape.desc.value_dim));
   const std::array<uint64_t, 3> groups = {
-      ceil_div(shape.q_len, uint64_t{row.local_size} * row.rows) * chunks, shape.heads,
-      shape.batch};
+      ceil_div(scores.q_len, uint64_t{row.local_size} * row.rows) * chunks, scores.heads,
+      scores.batch};
   WEFT_TRY(rules.grid(device.traits(), groups, {"blocks of query rows", "heads", "the batch"}));
   WEFT_ASSIGN(const vulkan::Pipeline* pipeline, plan.pipeline(*device.state(), shape.aligned));
 
   AttentionPush push{};
-  push.q_len = shape.q_len;
-  push.kv_len = shape.kv_len;
-  push.group_size = shape.heads / shape.kv_heads;
-  push.scale_log2 = shape.scale_log2;
+  push.q_len = scores.q_len;
+  push.kv_len = scores.kv_len;
+  push.group_size = scores.heads / scores.kv_heads;
+  push.scale_log2 = scores.scale_log2;
   schedule::Operation operation("attention", row.name, pipeline);
   operation.push(push);
+  operation.args(arguments(call, shape), offsetof(AttentionPush, args));
   operation.read(call.query, offsetof(AttentionPush, query));
   operation.read(call.key, offsetof(AttentionPush, key));
   operation.read(call.value, offsetof(AttentionPush, value));
   operation.write(call.output, offsetof(AttentionPush, output_values));
-  if (call.mask) operation.read(call.mask, offsetof(AttentionPush, mask));
   if (call.logsumexp) operation.write(call.logsumexp, offsetof(AttentionPush, logsumexp));
-  if (call.kv_lengths) operation.read(call.kv_lengths, offsetof(AttentionPush, kv_lengths));
-  operation.args(arguments(call), offsetof(AttentionPush, args));
+  read_scores(operation, call);
+  read_given(operation, call.sinks, offsetof(AttentionArgs, sinks));
+  read_given(operation, call.null_value, offsetof(AttentionArgs, null_value));
+  read_given(operation, call.value_items, offsetof(AttentionArgs, value_items));
   operation.grid(groups[0], groups[1], groups[2]);
   operation.flops = flops(shape);
   return recorder.add(std::move(operation));

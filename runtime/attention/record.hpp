@@ -3,6 +3,8 @@
 
 #include "attention/plan.hpp"
 #include "attention/validate.hpp"
+#include "params.h"
+#include "schedule/operation.hpp"
 #include "weft/recorder.hpp"
 
 namespace weft::attention_detail {
@@ -16,9 +18,13 @@ Result<void> record(Recorder& recorder, const Plan& plan, const AttentionCall& c
 Result<void> check_device(const checks::Rules& rules, const std::vector<checks::Operand>& operands,
                           const Device& device);
 
+// The part of the arguments that scores depend on, and the reads of the tensors in it.
+params::AttentionArgs score_args(const AttentionCall& call, const ScoreShape& shape);
+void read_scores(schedule::Operation& operation, const AttentionCall& call);
+
 // Elements from one row of [batch, heads, length, dim] to the next.
 inline uint32_t row_stride(const Tensor& tensor) {
-  return static_cast<uint32_t>(checks::stride_elements(tensor, 2));  // validated to fit
+  return static_cast<uint32_t>(checks::stride_elements(tensor, tensor.rank() - 2));  // validated to fit
 }
 
 }  // namespace weft::attention_detail

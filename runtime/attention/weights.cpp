@@ -15,72 +15,83 @@ using attention_detail::WeightsShape;
 using attention_detail::row_stride;
 using checks::ceil_div;
 using checks::stride_bytes;
-using params::WeightsArgs;
+using params::AttentionArgs;
 using params::WeightsPush;
 
-constexpr uint32_t kBlockKeys = 8;
 constexpr size_t kConstants = WEFT_WEIGHTS_ALIGNED + 1;
+static_assert(static_cast<int>(WeightsStage::scaled) == WEFT_STAGE_SCALED &&
+              static_cast<int>(WeightsStage::capped) == WEFT_STAGE_CAPPED &&
+              static_cast<int>(WeightsStage::masked) == WEFT_STAGE_MASKED &&
+              static_cast<int>(WeightsStage::probabilities) == WEFT_STAGE_PROBABILITIES);
+
+// Keys an invocation. GPUs hold what is the same for a whole subgroup in few registers, which 8
+// keys overflow (tests/drivers).
+uint32_t block_keys(const DeviceTraits& traits) { return traits.type == DeviceType::cpu ? 8 : 4; }
 
 std::array<uint32_t, kConstants> constants(const AttentionWeightsCall& call,
-                                           const WeightsShape& shape, uint32_t local_size) {
+                                           const WeightsShape& shape, uint32_t local_size,
+                                           uint32_t keys) {
   std::array<uint32_t, kConstants> values{};
+  const AttentionDesc& desc = shape.desc;
   values[WEFT_WEIGHTS_LOCAL_SIZE] = local_size;
-  values[WEFT_WEIGHTS_HEAD_DIM] = shape.head_dim;
-  values[WEFT_WEIGHTS_BLOCK_KEYS] = kBlockKeys;
-  values[WEFT_WEIGHTS_QUERY_TYPE] = decide::element_type(call.query.dtype);
-  values[WEFT_WEIGHTS_KEY_TYPE] = decide::element_type(call.key.dtype);
-  values[WEFT_WEIGHTS_MASK_KIND] = static_cast<uint32_t>(shape.mask);
-  values[WEFT_WEIGHTS_MASK_TYPE] =
-      shape.mask == MaskKind::bias ? decide::element_type(call.mask.dtype) : 0;
-  values[WEFT_WEIGHTS_KV_LENGTHS] = static_cast<bool>(call.kv_lengths);
+  values[WEFT_WEIGHTS_HEAD_DIM] = desc.head_dim;
+  values[WEFT_WEIGHTS_BLOCK_KEYS] = keys;
+  values[WEFT_WEIGHTS_QUERY_TYPE] = decide::element_type(desc.query_dtype);
+  values[WEFT_WEIGHTS_KEY_TYPE] = decide::element_type(desc.kv_dtype);
+  values[WEFT_WEIGHTS_MASK_KIND] = static_cast<uint32_t>(desc.mask);
+  values[WEFT_WEIGHTS_MASK_TYPE] = decide::mask_type(desc.mask_dtype);
+  values[WEFT_WEIGHTS_HAS_BIAS] = desc.bias;
+  values[WEFT_WEIGHTS_BIAS_TYPE] = decide::element_type(desc.bias_dtype);
+  values[WEFT_WEIGHTS_FEATURES] = desc.features;
+  values[WEFT_WEIGHTS_STAGE] = static_cast<uint32_t>(call.stage);
   values[WEFT_WEIGHTS_MEAN] = call.mean_heads;
+  values[WEFT_WEIGHTS_ACCUMULATE] = call.accumulate;
   values[WEFT_WEIGHTS_ALIGNED] = shape.aligned;
   return values;
 }
 
-WeightsArgs arguments(const AttentionWeightsCall& call, const WeightsShape& shape) {
-  WeightsArgs args{};
-  args.query_stride_batch = stride_bytes(call.query, 0);
-  args.query_stride_head = stride_bytes(call.query, 1);
-  args.key_stride_batch = stride_bytes(call.key, 0);
-  args.key_stride_head = stride_bytes(call.key, 1);
-  if (call.mask) {
-    args.mask_stride_batch = stride_bytes(call.mask, 0);
-    args.mask_stride_head = stride_bytes(call.mask, 1);
-    args.mask_stride_row = row_stride(call.mask);
+AttentionArgs arguments(const AttentionWeightsCall& call, const WeightsShape& shape) {
+  AttentionArgs args = attention_detail::score_args(call.attention, shape.scores);
+  if (call.stage == WeightsStage::probabilities) {
+    args.logsumexp_stride_batch = stride_bytes(call.attention.logsumexp, 0);
+    args.logsumexp_stride_head = stride_bytes(call.attention.logsumexp, 1);
   }
-  args.logsumexp_stride_batch = stride_bytes(call.logsumexp, 0);
-  args.logsumexp_stride_head = stride_bytes(call.logsumexp, 1);
-  args.weights_stride_batch = stride_bytes(call.weights, 0);
-  args.weights_stride_head = stride_bytes(call.weights, 1);
-  args.query_stride_row = row_stride(call.query);
-  args.key_stride_row = row_stride(call.key);
-  args.weights_stride_row = row_stride(call.weights);
-  args.head_count = shape.head_count;
-  args.key_count = shape.key_count;
   return args;
+}
+
+WeightsPush push_block(const AttentionWeightsCall& call, const WeightsShape& shape) {
+  const attention_detail::ScoreShape& scores = shape.scores;
+  WeightsPush push{};
+  push.weights_stride_batch = stride_bytes(call.weights, 0);
+  push.weights_stride_head = stride_bytes(call.weights, 1);
+  push.weights_stride_row = row_stride(call.weights);
+  push.head_count = shape.head_count;
+  push.key_count = shape.key_count;
+  push.q_len = scores.q_len;
+  push.kv_len = scores.kv_len;
+  push.group_size = scores.heads / scores.kv_heads;
+  push.scale_log2 = scores.scale_log2;
+  push.null_first = shape.null_first;
+  return push;
 }
 
 schedule::Operation make_operation(const AttentionWeightsCall& call, const WeightsShape& shape,
                                    const char* kernel, const vulkan::Pipeline* pipeline) {
-  WeightsPush push{};
-  push.q_len = shape.q_len;
-  push.kv_len = shape.kv_len;
-  push.group_size = shape.heads / shape.kv_heads;
-  push.scale_log2 = shape.scale_log2;
+  const AttentionCall& attention = call.attention;
   schedule::Operation operation("attention_weights", kernel, pipeline);
-  operation.push(push);
-  operation.read(call.query, offsetof(WeightsPush, query));
-  operation.read(call.key, offsetof(WeightsPush, key));
-  if (call.mask) operation.read(call.mask, offsetof(WeightsPush, mask));
-  operation.read(call.logsumexp, offsetof(WeightsPush, logsumexp));
-  if (call.kv_lengths) operation.read(call.kv_lengths, offsetof(WeightsPush, kv_lengths));
-  operation.write(call.weights, offsetof(WeightsPush, weights));
+  operation.push(push_block(call, shape));
   operation.args(arguments(call, shape), offsetof(WeightsPush, args));
-  if (!call.heads.empty()) operation.args_list(call.heads, offsetof(WeightsArgs, head_list));
-  if (!call.keys.empty()) operation.args_list(call.keys, offsetof(WeightsArgs, key_list));
-  operation.flops =
-      2.0 * shape.batch * shape.head_count * shape.q_len * shape.key_count * shape.head_dim;
+  operation.read(attention.query, offsetof(WeightsPush, query));
+  operation.read(attention.key, offsetof(WeightsPush, key));
+  if (call.stage == WeightsStage::probabilities)
+    operation.read(attention.logsumexp, offsetof(WeightsPush, logsumexp));
+  if (call.accumulate) operation.also_read(call.weights);
+  operation.write(call.weights, offsetof(WeightsPush, weights));
+  attention_detail::read_scores(operation, attention);
+  if (!call.heads.empty()) operation.args_list(call.heads, offsetof(WeightsPush, head_list));
+  if (!call.keys.empty()) operation.args_list(call.keys, offsetof(WeightsPush, key_list));
+  operation.flops = 2.0 * shape.scores.batch * shape.head_count * shape.scores.q_len *
+                    shape.key_count * shape.desc.head_dim;
   return operation;
 }
 
@@ -91,18 +102,20 @@ Result<void> attention_weights(Recorder& recorder, const AttentionWeightsCall& c
   const Device& device = recorder.device();
   WEFT_ASSIGN(const WeightsShape shape, attention_detail::validate(call));
   WEFT_TRY(attention_detail::check_device(rules, attention_detail::operands(call), device));
-  if (call.weights.elements() == 0) return {};
+  if (call.weights.elements() == 0 || shape.scores.batch == 0) return {};
 
   const decide::SimpleChoice choice =
       decide::choose_simple(decide::Simple::weights, device.traits());
-  const std::array<uint64_t, 3> groups = {ceil_div(shape.q_len, choice.local_size),
-                                          ceil_div(shape.key_count, kBlockKeys),
-                                          uint64_t{shape.output_heads} * shape.batch};
+  const uint32_t keys = block_keys(device.traits());
+  const std::array<uint64_t, 3> groups = {ceil_div(shape.scores.q_len, choice.local_size),
+                                          ceil_div(shape.key_count, keys),
+                                          uint64_t{shape.output_heads} * shape.scores.batch};
   WEFT_TRY(rules.grid(device.traits(), groups,
                       {"blocks of query rows", "blocks of keys", "heads times batch"}));
   WEFT_ASSIGN(
       const vulkan::Pipeline* pipeline,
-      vulkan::pipeline(*device.state(), choice.shader, constants(call, shape, choice.local_size)));
+      vulkan::pipeline(*device.state(), choice.shader,
+                       constants(call, shape, choice.local_size, keys)));
   schedule::Operation operation = make_operation(call, shape, choice.name, pipeline);
   operation.grid(groups[0], groups[1], groups[2]);
   return recorder.add(std::move(operation));

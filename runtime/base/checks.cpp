@@ -1,5 +1,7 @@
 #include "base/checks.hpp"
 
+#include <algorithm>
+
 #include "base/overflow.hpp"
 #include "base/text.hpp"
 
@@ -90,6 +92,38 @@ Result<void> Rules::slice_range(const Operand& operand, int64_t rows, int64_t ro
   return {};
 }
 
+Result<void> Rules::match_or_1(const Operand& operand, size_t axis, int64_t wanted,
+                               const char* what) const {
+  const int64_t found = operand.tensor.shape[axis];
+  if (found != wanted && found != 1)
+    return broken(text(operand.name, ".shape[", axis, "] is ", found, "; it must be ", wanted, ", ",
+                       what, ", or 1"));
+  return {};
+}
+
+Result<void> Rules::block_range(const Operand& operand) const {
+  const size_t axis = operand.tensor.rank() - 2;
+  const int64_t rows = std::min(operand.tensor.shape[axis], kMaxBlockRows);
+  const int64_t dim = operand.tensor.shape.back();
+  const auto stride = static_cast<int64_t>(stride_elements(operand.tensor, axis));
+  if (rows <= 0 || dim <= 0) return {};
+  int64_t span = 0;
+  if (base::multiply_overflows(rows - 1, stride, &span) || span > kMaxCount - dim)
+    return broken(text(operand.name, ".strides[", axis, "] is ", stride, "; ", rows,
+                       " rows must span at most ", kMaxCount, " elements"));
+  return {};
+}
+
+Result<void> Rules::numbers(const Operand& operand, int64_t length, const char* what) const {
+  WEFT_TRY(rank(operand, 1));
+  WEFT_TRY(dtype(operand, DType::i32));
+  WEFT_TRY(layout(operand));
+  if (operand.tensor.shape[0] != length)
+    return broken(text(operand.name, ".shape[0] is ", operand.tensor.shape[0], "; it must be ",
+                       length, ", ", what));
+  return {};
+}
+
 Result<void> Rules::distinct(const Operand& operand) const {
   const auto& [name, tensor] = operand;
   if (tensor.elements() == 0) return {};
@@ -122,8 +156,16 @@ Result<void> Rules::distinct(const Operand& operand) const {
 Result<void> Rules::apart(const Operand& output, const Operand& other) const {
   const Tensor& a = output.tensor;
   const Tensor& b = other.tensor;
-  if (!a || !b || a.buffer.state() != b.buffer.state()) return {};
-  if (a.extent_bytes() == 0 || b.extent_bytes() == 0) return {};
+  if (!a || !b || a.extent_bytes() == 0 || b.extent_bytes() == 0) return {};
+  if (a.buffer.state() != b.buffer.state()) {  // wrapped memory may be wrapped more than once
+    const uint64_t a_buffer = a.buffer.device_address(), b_buffer = b.buffer.device_address();
+    if (a_buffer != 0 && b_buffer != 0 && a_buffer + a.offset_bytes < b_buffer + end_bytes(b) &&
+        b_buffer + b.offset_bytes < a_buffer + end_bytes(a))
+      return broken(text(output.name, " and ", other.name, " lie in buffers that share memory, at addresses ",
+                         a_buffer + a.offset_bytes, " and ", b_buffer + b.offset_bytes,
+                         "; they must not overlap"));
+    return {};
+  }
   if (a.offset_bytes < end_bytes(b) && b.offset_bytes < end_bytes(a))
     return broken(text(output.name, " is bytes ", a.offset_bytes, " to ", end_bytes(a), " and ",
                        other.name, " bytes ", b.offset_bytes, " to ", end_bytes(b),

@@ -37,6 +37,12 @@ struct Rules {
                      size_t right_axis) const;
   // Rows of the last dimension, the axis before it counting them, within kMaxCount elements.
   Result<void> slice_range(const Operand& operand, int64_t rows, int64_t row_stride) const;
+  // left.shape[axis] is `wanted`, or 1; `what` names it.
+  Result<void> match_or_1(const Operand& operand, size_t axis, int64_t wanted, const char* what) const;
+  // Rows that one workgroup of an attention kernel reads together, within kMaxCount elements.
+  Result<void> block_range(const Operand& operand) const;
+  // Rank 1, i32, `length` elements; `what` names them.
+  Result<void> numbers(const Operand& operand, int64_t length, const char* what) const;
   // An output: no two elements share memory.
   Result<void> distinct(const Operand& operand) const;
   // No byte of the output's extent lies in the other's.
@@ -48,6 +54,9 @@ struct Rules {
   Result<void> grid(const DeviceTraits& traits, const std::array<uint64_t, 3>& groups,
                     const std::array<const char*, 3>& axes) const;
 };
+
+// Most rows that Rules::block_range takes together; kernels keep to it.
+inline constexpr int64_t kMaxBlockRows = 128;
 
 // The same elements in the same order of the same memory.
 bool same_view(const Tensor& left, const Tensor& right) noexcept;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 
+#include "weft/attention.hpp"
 #include "weft/traits.hpp"
 
 namespace weft::decide {
@@ -21,7 +22,10 @@ enum Need : uint32_t {
   kNeed16bitStorage = 1u << 0,
 };
 
-// Where a row is preferred at all; a forced row runs anywhere.
+// Where a row is preferred at all; a forced row runs anywhere. discrete: GPUs with memory of their own
+// whose subgroups are never smaller than kWideSubgroup; in smaller ones an invocation has half the
+// registers.
+inline constexpr uint32_t kWideSubgroup = 32;
 enum class Where : uint32_t { any, cpu, gpu, discrete };
 
 // For which elements of keys and values, or of weights, a row is preferred.
@@ -33,6 +37,7 @@ struct AttentionRow {
   uint32_t needs;
   Where where;
   Elements elements;
+  uint32_t features;       // what it can do of kFeature...
   uint32_t max_head_dim;
   uint32_t max_value_dim;
   uint32_t max_dim_sum;  // head_dim + value_dim
@@ -62,6 +67,6 @@ std::span<const LinearRow> linear_rows() noexcept;
 
 // The needs bits that a device meets.
 uint32_t met_needs(const DeviceTraits& traits) noexcept;
-bool fits(Where where, DeviceType type) noexcept;
+bool fits(Where where, const DeviceTraits& traits) noexcept;
 
 }  // namespace weft::decide

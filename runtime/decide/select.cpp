@@ -13,8 +13,21 @@ static_assert(element_type(DType::f32) == WEFT_TYPE_F32 &&
               element_type(DType::f16) == WEFT_TYPE_F16 &&
               element_type(DType::bf16) == WEFT_TYPE_BF16);
 static_assert(static_cast<int>(MaskKind::none) == WEFT_MASK_NONE &&
-              static_cast<int>(MaskKind::boolean) == WEFT_MASK_BOOLEAN &&
-              static_cast<int>(MaskKind::bias) == WEFT_MASK_BIAS);
+              static_cast<int>(MaskKind::keep) == WEFT_MASK_KEEP &&
+              static_cast<int>(MaskKind::drop) == WEFT_MASK_DROP);
+static_assert(mask_type(DType::u8) == WEFT_MASK_U8 && mask_type(DType::i32) == WEFT_MASK_I32);
+static_assert(kFeatureKvLengths == WEFT_FEATURE_KV_LENGTHS &&
+              kFeatureLogsumexp == WEFT_FEATURE_LOGSUMEXP &&
+              kFeatureWindow == WEFT_FEATURE_WINDOW &&
+              kFeaturePositionOffsets == WEFT_FEATURE_POSITION_OFFSETS &&
+              kFeaturePackedQuery == WEFT_FEATURE_PACKED_QUERY &&
+              kFeaturePackedKv == WEFT_FEATURE_PACKED_KV &&
+              kFeatureRegions == WEFT_FEATURE_REGIONS &&
+              kFeatureRegionMask == WEFT_FEATURE_REGION_MASK &&
+              kFeatureSoftcap == WEFT_FEATURE_SOFTCAP && kFeatureSinks == WEFT_FEATURE_SINKS &&
+              kFeatureNullKeys == WEFT_FEATURE_NULL_KEYS &&
+              kFeatureScoreItems == WEFT_FEATURE_SCORE_ITEMS &&
+              kFeatureValueItems == WEFT_FEATURE_VALUE_ITEMS);
 static_assert(kAttentionConstants == WEFT_ATTENTION_ALIGNED + 1);
 static_assert(kLinearConstants == WEFT_LINEAR_ALIGNED + 1);
 
@@ -87,6 +100,13 @@ std::string size_refusal(const AttentionRow& row, const AttentionProblem& proble
 }
 std::string size_refusal(const LinearRow&, const LinearProblem&) { return {}; }
 
+// Why a row can't do what the call asks for; empty if it can.
+std::string feature_refusal(const AttentionRow& row, const AttentionProblem& problem) {
+  const uint32_t missing = problem.features & ~row.features;
+  return missing == 0 ? std::string() : text("it can't do ", feature_name(missing));
+}
+std::string feature_refusal(const LinearRow&, const LinearProblem&) { return {}; }
+
 template <class Row, class Problem>
 bool elements_fit(const Row& row, const Problem& problem) {
   return row.elements == Elements::any || problem.half;
@@ -125,6 +145,13 @@ const char* name_of(Where where) {
   return "any device";
 }
 
+std::string where_refusal(Where where, const DeviceTraits& traits) {
+  std::string reason = text("preferred on ", name_of(where), ", this is ", to_string(traits.type));
+  if (where == Where::discrete && traits.type == DeviceType::discrete)
+    reason += text(" with subgroups of ", traits.min_subgroup_size, ", not ", kWideSubgroup);
+  return reason;
+}
+
 template <class Row, class Problem>
 std::string refusal(const DeviceTraits& traits, const Row& row, const Problem& problem,
                     const Overrides& overrides, bool forcing) {
@@ -136,9 +163,9 @@ std::string refusal(const DeviceTraits& traits, const Row& row, const Problem& p
   if (std::string reason = workgroup_refusal(row.local_size, traits); !reason.empty())
     return reason;
   if (std::string reason = size_refusal(row, problem); !reason.empty()) return reason;
+  if (std::string reason = feature_refusal(row, problem); !reason.empty()) return reason;
   if (forcing) return {};  // preferences give way
-  if (!fits(row.where, traits.type))
-    return text("preferred on ", name_of(row.where), ", this is ", to_string(traits.type));
+  if (!fits(row.where, traits)) return where_refusal(row.where, traits);
   return hint_refusal(row, problem);
 }
 
@@ -204,7 +231,7 @@ uint32_t q_len_class(uint32_t q_len, std::span<const AttentionRow> rows) noexcep
 }
 
 AttentionProblem problem_of(const AttentionDesc& desc) noexcept {
-  return {desc.head_dim, desc.value_dim, desc.q_len, desc.kv_dtype != DType::f32};
+  return {desc.head_dim, desc.value_dim, desc.q_len, desc.kv_dtype != DType::f32, desc.features};
 }
 
 uint32_t value_chunk(const AttentionRow& row, uint32_t value_dim) noexcept {
@@ -229,11 +256,22 @@ std::array<uint32_t, kAttentionConstants> attention_constants(const AttentionRow
   set(WEFT_ATTENTION_KV_TYPE, element_type(desc.kv_dtype));
   set(WEFT_ATTENTION_OUTPUT_TYPE, element_type(desc.output_dtype));
   set(WEFT_ATTENTION_MASK_KIND, static_cast<uint32_t>(desc.mask));
-  set(WEFT_ATTENTION_MASK_TYPE, desc.mask == MaskKind::bias ? element_type(desc.mask_dtype) : 0);
-  set(WEFT_ATTENTION_KV_LENGTHS, desc.kv_lengths);
-  set(WEFT_ATTENTION_LOGSUMEXP, desc.logsumexp);
+  set(WEFT_ATTENTION_MASK_TYPE, mask_type(desc.mask_dtype));
+  set(WEFT_ATTENTION_HAS_BIAS, desc.bias);
+  set(WEFT_ATTENTION_BIAS_TYPE, element_type(desc.bias_dtype));
+  set(WEFT_ATTENTION_FEATURES, desc.features);
   set(WEFT_ATTENTION_ALIGNED, aligned);
   return constants;
+}
+
+const char* feature_name(uint32_t features) noexcept {
+  static constexpr const char* kNames[] = {
+      "kv_lengths",  "logsumexp", "causal or a window", "position_offsets", "q_starts",
+      "kv_starts",   "regions",   "region_mask",        "softcap",          "sinks",
+      "null_key",    "score_items", "value_items"};
+  for (size_t bit = 0; bit < std::size(kNames); ++bit)
+    if (features >> bit & 1u) return kNames[bit];
+  return "unknown features";
 }
 
 SimpleChoice choose_simple(Simple kind, const DeviceTraits& traits) noexcept {
@@ -247,6 +285,10 @@ SimpleChoice choose_simple(Simple kind, const DeviceTraits& traits) noexcept {
       {{"attention_weights", Shader::attention_weights, 64},
        Shader::attention_weights_native16,
        "attention_weights_native16",
+       8},
+      {{"attention_merge", Shader::attention_merge, 64},
+       Shader::attention_merge_native16,
+       "attention_merge_native16",
        8},
       {{"norm", Shader::norm, 64}, Shader::norm_native16, "norm_native16", 8},
       {{"add", Shader::add, 64}, Shader::add_native16, "add_native16", 8},

@@ -26,6 +26,7 @@ struct AttentionProblem {
   uint32_t value_dim = 0;
   uint32_t q_len = 0;
   bool half = false;  // keys and values have 16 bits
+  uint32_t features = 0;
 };
 struct LinearProblem {
   uint32_t rows = 0;
@@ -65,7 +66,7 @@ AttentionProblem problem_of(const AttentionDesc& desc) noexcept;
 uint32_t value_chunk(const AttentionRow& row, uint32_t value_dim) noexcept;
 
 // Specialization constants, indexed by WEFT_ATTENTION_... and WEFT_LINEAR_...
-inline constexpr size_t kAttentionConstants = 15;
+inline constexpr size_t kAttentionConstants = 16;
 inline constexpr size_t kLinearConstants = 10;
 // `desc.value_dim` must not be 0.
 std::array<uint32_t, kAttentionConstants> attention_constants(const AttentionRow& row,
@@ -73,7 +74,7 @@ std::array<uint32_t, kAttentionConstants> attention_constants(const AttentionRow
                                                               bool aligned);
 
 // Operations with one kernel each.
-enum class Simple : uint32_t { weights, norm, add, gather };
+enum class Simple : uint32_t { weights, merge, norm, add, gather };
 struct SimpleChoice {
   const char* name;
   Shader shader;
@@ -83,5 +84,9 @@ SimpleChoice choose_simple(Simple kind, const DeviceTraits& traits) noexcept;
 
 // WEFT_TYPE_... of a floating type.
 constexpr uint32_t element_type(DType dtype) { return static_cast<uint32_t>(dtype); }
+// WEFT_MASK_U8 or WEFT_MASK_I32.
+constexpr uint32_t mask_type(DType dtype) { return dtype == DType::i32; }
+// "kv_lengths", for the lowest bit of features that is set.
+const char* feature_name(uint32_t features) noexcept;
 
 }  // namespace weft::decide

@@ -43,8 +43,16 @@ struct Operation {
   }
 
   // Declares an access; the address of the tensor's first element goes to byte `at` of the push block.
-  void read(const Tensor& tensor, uint32_t at) { access(tensor, at, false); }
-  void write(const Tensor& tensor, uint32_t at) { access(tensor, at, true); }
+  void read(const Tensor& tensor, uint32_t at) {
+    access(tensor, false);
+    slots.push_back({tensor.buffer.state(), tensor.offset_bytes, at});
+  }
+  void write(const Tensor& tensor, uint32_t at) {
+    access(tensor, true);
+    slots.push_back({tensor.buffer.state(), tensor.offset_bytes, at});
+  }
+  // The tensor is read too, through the address that write() gave.
+  void also_read(const Tensor& tensor) { access(tensor, false); }
 
   // An argument block in memory, its address at byte `at` of the push block.
   template <class T>
@@ -53,7 +61,12 @@ struct Operation {
     std::memcpy(args_block.data(), &block, sizeof(T));
     args_at = at;
   }
-  // Numbers that follow the argument block, their address at byte `at` of that block.
+  // Declares an access; the address goes to byte `at` of the argument block.
+  void read_by_args(const Tensor& tensor, uint32_t at) {
+    access(tensor, false);
+    args_slots.push_back({tensor.buffer.state(), tensor.offset_bytes, at});
+  }
+  // Numbers that follow the argument block, their address at byte `at` of the push block.
   void args_list(std::span<const uint32_t> numbers, uint32_t at) {
     lists.push_back({static_cast<uint32_t>(args_block.size()), at});
     const size_t old_bytes = args_block.size();
@@ -65,7 +78,7 @@ struct Operation {
 
   struct List {
     uint32_t offset_bytes = 0;  // of the numbers in the argument block
-    uint32_t at = 0;            // where their address goes in the argument block
+    uint32_t at = 0;            // where their address goes in the push block
   };
 
   const char* name;
@@ -78,16 +91,16 @@ struct Operation {
   uint32_t args_at = 0;
   std::vector<List> lists;
   std::vector<Access> accesses;
-  std::vector<AddressSlot> slots;  // in the push block
+  std::vector<AddressSlot> slots;       // in the push block
+  std::vector<AddressSlot> args_slots;  // in the argument block
   std::array<uint64_t, 3> groups{1, 1, 1};
   double flops = 0;
   double bytes = 0;
 
  private:
-  void access(const Tensor& tensor, uint32_t at, bool write) {
+  void access(const Tensor& tensor, bool write) {
     const uint64_t end = tensor.offset_bytes + tensor.extent_bytes();
     accesses.push_back({tensor.buffer.state(), tensor.offset_bytes, end, write});
-    slots.push_back({tensor.buffer.state(), tensor.offset_bytes, at});
     bytes += static_cast<double>(tensor.elements()) * size_bytes(tensor.dtype);
   }
 };

@@ -124,9 +124,7 @@ class Builder {
   }
 
   Result<void> weights(const AttentionCall& call, const Tensor& target, bool mean_heads) {
-    AttentionWeightsCall maps{.query = call.query, .key = call.key, .logsumexp = call.logsumexp, .weights = target,
-                              .mean_heads = mean_heads};
-    return attention_weights(recorder_, maps);
+    return attention_weights(recorder_, {.attention = call, .weights = target, .mean_heads = mean_heads});
   }
 
   Model& model_;

@@ -47,53 +47,67 @@ Block attention_push() {
   using T = AttentionPush;
   return {"AttentionPush",
           {MEMBER(T, query), MEMBER(T, key), MEMBER(T, value), MEMBER(T, output_values),
-           MEMBER(T, mask), MEMBER(T, logsumexp), MEMBER(T, kv_lengths), MEMBER(T, args),
-           MEMBER(T, q_len), MEMBER(T, kv_len), MEMBER(T, group_size), MEMBER(T, scale_log2)}};
+           MEMBER(T, logsumexp), MEMBER(T, args), MEMBER(T, q_len), MEMBER(T, kv_len),
+           MEMBER(T, group_size), MEMBER(T, scale_log2)}};
 }
 
 Block attention_args() {
   using T = AttentionArgs;
   return {"AttentionArgs",
-          {MEMBER(T, query_stride_batch), MEMBER(T, query_stride_head), MEMBER(T, key_stride_batch),
-           MEMBER(T, key_stride_head), MEMBER(T, value_stride_batch), MEMBER(T, value_stride_head),
+          {MEMBER(T, query_stride_batch), MEMBER(T, query_stride_head),
+           MEMBER(T, key_stride_batch), MEMBER(T, key_stride_head),
+           MEMBER(T, value_stride_batch), MEMBER(T, value_stride_head),
            MEMBER(T, output_stride_batch), MEMBER(T, output_stride_head),
-           MEMBER(T, mask_stride_batch), MEMBER(T, mask_stride_head),
            MEMBER(T, logsumexp_stride_batch), MEMBER(T, logsumexp_stride_head),
-           MEMBER(T, query_stride_row), MEMBER(T, key_stride_row), MEMBER(T, value_stride_row),
-           MEMBER(T, output_stride_row), MEMBER(T, mask_stride_row), MEMBER(T, reserved)}};
+           MEMBER(T, mask_stride_batch), MEMBER(T, mask_stride_head),
+           MEMBER(T, bias_stride_batch), MEMBER(T, bias_stride_head),
+           MEMBER(T, query_regions_stride_batch), MEMBER(T, key_regions_stride_batch),
+           MEMBER(T, null_key_stride_head), MEMBER(T, null_value_stride_head), MEMBER(T, mask),
+           MEMBER(T, bias), MEMBER(T, kv_lengths), MEMBER(T, position_offsets),
+           MEMBER(T, q_starts), MEMBER(T, kv_starts), MEMBER(T, query_regions),
+           MEMBER(T, key_regions), MEMBER(T, region_mask), MEMBER(T, sinks),
+           MEMBER(T, null_key), MEMBER(T, null_value), MEMBER(T, score_items),
+           MEMBER(T, value_items), MEMBER(T, query_stride_row), MEMBER(T, key_stride_row),
+           MEMBER(T, value_stride_row), MEMBER(T, output_stride_row),
+           MEMBER(T, mask_stride_row), MEMBER(T, bias_stride_row),
+           MEMBER(T, null_key_stride_row), MEMBER(T, null_value_stride_row),
+           MEMBER(T, null_len), MEMBER(T, kv_limit), MEMBER(T, query_rows),
+           MEMBER(T, key_rows), MEMBER(T, item_count), MEMBER(T, value_count),
+           MEMBER(T, query_ids), MEMBER(T, key_ids), MEMBER(T, region_stride_row),
+           MEMBER(T, position_offset), MEMBER(T, window_left), MEMBER(T, window_right),
+           MEMBER(T, softcap_log2), MEMBER(T, reserved)}};
 }
 
 Block weights_push() {
   using T = WeightsPush;
   return {"WeightsPush",
-          {MEMBER(T, query), MEMBER(T, key), MEMBER(T, mask), MEMBER(T, logsumexp),
-           MEMBER(T, kv_lengths), MEMBER(T, weights), MEMBER(T, args), MEMBER(T, q_len),
-           MEMBER(T, kv_len), MEMBER(T, group_size), MEMBER(T, scale_log2)}};
+          {MEMBER(T, query), MEMBER(T, key), MEMBER(T, logsumexp), MEMBER(T, weights),
+           MEMBER(T, args), MEMBER(T, head_list), MEMBER(T, key_list),
+           MEMBER(T, weights_stride_batch), MEMBER(T, weights_stride_head),
+           MEMBER(T, weights_stride_row), MEMBER(T, head_count), MEMBER(T, key_count),
+           MEMBER(T, q_len), MEMBER(T, kv_len), MEMBER(T, group_size), MEMBER(T, scale_log2),
+           MEMBER(T, null_first)}};
 }
 
-Block weights_args() {
-  using T = WeightsArgs;
-  return {"WeightsArgs",
-          {MEMBER(T, query_stride_batch),
-           MEMBER(T, query_stride_head),
-           MEMBER(T, key_stride_batch),
-           MEMBER(T, key_stride_head),
-           MEMBER(T, mask_stride_batch),
-           MEMBER(T, mask_stride_head),
-           MEMBER(T, logsumexp_stride_batch),
-           MEMBER(T, logsumexp_stride_head),
-           MEMBER(T, weights_stride_batch),
-           MEMBER(T, weights_stride_head),
-           MEMBER(T, head_list),
-           MEMBER(T, key_list),
-           MEMBER(T, query_stride_row),
-           MEMBER(T, key_stride_row),
-           MEMBER(T, mask_stride_row),
-           MEMBER(T, weights_stride_row),
-           MEMBER(T, head_count),
-           MEMBER(T, key_count),
-           MEMBER(T, reserved0),
-           MEMBER(T, reserved1)}};
+Block merge_push() {
+  using T = MergePush;
+  return {"MergePush",
+          {MEMBER(T, left), MEMBER(T, right), MEMBER(T, left_logsumexp),
+           MEMBER(T, right_logsumexp), MEMBER(T, result), MEMBER(T, logsumexp),
+           MEMBER(T, args), MEMBER(T, q_len), MEMBER(T, value_dim)}};
+}
+
+Block merge_args() {
+  using T = MergeArgs;
+  return {"MergeArgs",
+          {MEMBER(T, left_stride_batch), MEMBER(T, left_stride_head),
+           MEMBER(T, right_stride_batch), MEMBER(T, right_stride_head),
+           MEMBER(T, left_logsumexp_stride_batch), MEMBER(T, left_logsumexp_stride_head),
+           MEMBER(T, right_logsumexp_stride_batch), MEMBER(T, right_logsumexp_stride_head),
+           MEMBER(T, result_stride_batch), MEMBER(T, result_stride_head),
+           MEMBER(T, logsumexp_stride_batch), MEMBER(T, logsumexp_stride_head),
+           MEMBER(T, left_stride_row), MEMBER(T, right_stride_row),
+           MEMBER(T, result_stride_row), MEMBER(T, reserved)}};
 }
 
 Block linear_push() {
@@ -130,21 +144,27 @@ Block gather_push() {
 
 std::vector<Constant> attention_constants() {
   return {CONSTANT(ATTENTION, LOCAL_SIZE), CONSTANT(ATTENTION, HEAD_DIM),
-          CONSTANT(ATTENTION, VALUE_DIM),  CONSTANT(ATTENTION, ROWS),
-          CONSTANT(ATTENTION, BLOCK_KV),   CONSTANT(ATTENTION, VALUE_CHUNK),
+          CONSTANT(ATTENTION, VALUE_DIM), CONSTANT(ATTENTION, ROWS),
+          CONSTANT(ATTENTION, BLOCK_KV), CONSTANT(ATTENTION, VALUE_CHUNK),
           CONSTANT(ATTENTION, HOLD_QUERY), CONSTANT(ATTENTION, QUERY_TYPE),
-          CONSTANT(ATTENTION, KV_TYPE),    CONSTANT(ATTENTION, OUTPUT_TYPE),
-          CONSTANT(ATTENTION, MASK_KIND),  CONSTANT(ATTENTION, MASK_TYPE),
-          CONSTANT(ATTENTION, KV_LENGTHS), CONSTANT(ATTENTION, LOGSUMEXP),
-          CONSTANT(ATTENTION, ALIGNED)};
+          CONSTANT(ATTENTION, KV_TYPE), CONSTANT(ATTENTION, OUTPUT_TYPE),
+          CONSTANT(ATTENTION, MASK_KIND), CONSTANT(ATTENTION, MASK_TYPE),
+          CONSTANT(ATTENTION, HAS_BIAS), CONSTANT(ATTENTION, BIAS_TYPE),
+          CONSTANT(ATTENTION, FEATURES), CONSTANT(ATTENTION, ALIGNED)};
 }
 
 std::vector<Constant> weights_constants() {
   return {CONSTANT(WEIGHTS, LOCAL_SIZE), CONSTANT(WEIGHTS, HEAD_DIM),
           CONSTANT(WEIGHTS, BLOCK_KEYS), CONSTANT(WEIGHTS, QUERY_TYPE),
-          CONSTANT(WEIGHTS, KEY_TYPE),   CONSTANT(WEIGHTS, MASK_KIND),
-          CONSTANT(WEIGHTS, MASK_TYPE),  CONSTANT(WEIGHTS, KV_LENGTHS),
-          CONSTANT(WEIGHTS, MEAN),       CONSTANT(WEIGHTS, ALIGNED)};
+          CONSTANT(WEIGHTS, KEY_TYPE), CONSTANT(WEIGHTS, MASK_KIND), CONSTANT(WEIGHTS, MASK_TYPE),
+          CONSTANT(WEIGHTS, HAS_BIAS), CONSTANT(WEIGHTS, BIAS_TYPE), CONSTANT(WEIGHTS, FEATURES),
+          CONSTANT(WEIGHTS, STAGE), CONSTANT(WEIGHTS, MEAN), CONSTANT(WEIGHTS, ACCUMULATE),
+          CONSTANT(WEIGHTS, ALIGNED)};
+}
+
+std::vector<Constant> merge_constants() {
+  return {CONSTANT(MERGE, LOCAL_SIZE), CONSTANT(MERGE, LEFT_TYPE), CONSTANT(MERGE, RIGHT_TYPE),
+          CONSTANT(MERGE, RESULT_TYPE), CONSTANT(MERGE, LOGSUMEXP), CONSTANT(MERGE, ALIGNED)};
 }
 
 std::vector<Constant> linear_constants() {
@@ -169,8 +189,12 @@ std::vector<Kernel> kernels() {
        attention_constants()},
       {Shader::attention_weights,
        Shader::attention_weights_native16,
-       {weights_push(), weights_args()},
+       {weights_push(), attention_args()},
        weights_constants()},
+      {Shader::attention_merge,
+       Shader::attention_merge_native16,
+       {merge_push(), merge_args()},
+       merge_constants()},
       {Shader::linear, Shader::linear_native16, {linear_push()}, linear_constants()},
       {Shader::norm, Shader::norm_native16, {norm_push()}, norm_constants()},
       {Shader::add,

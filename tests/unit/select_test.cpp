@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/checks.hpp"
 #include "base/text.hpp"
 #include "decide/select.hpp"
 #include "params.h"
@@ -16,6 +17,11 @@ using weft::Code;
 using weft::DeviceTraits;
 using weft::DeviceType;
 using weft::DType;
+using weft::kAllFeatures;
+using weft::kFeatureKvLengths;
+using weft::kFeatureLogsumexp;
+using weft::kFeatureSinks;
+using weft::kFeatureSoftcap;
 using weft::text;
 
 namespace {
@@ -24,12 +30,12 @@ namespace {
 constexpr Shader kNative = Shader::attention_lane_native16;
 constexpr uint32_t k16 = kNeed16bitStorage;
 constexpr AttentionRow kRows[] = {
-    // name, shader, needs, where, head, value, sum, q_len, local, rows, block, chunk, hold
-    {"cpu_2", kNative, k16, Where::cpu, Elements::any, 128, 128, 256, 128, 8, 2, 4, 0, true},
-    {"cpu_1", kNative, k16, Where::cpu, Elements::any, 256, 256, 512, 0, 8, 1, 8, 0, true},
-    {"gpu", kNative, k16, Where::gpu, Elements::any, 64, 96, 128, 0, 64, 1, 4, 0, true},
-    {"wide", kNative, k16, Where::any, Elements::any, 256, 256, 512, 0, 256, 1, 4, 32, false},
-    {"floor", Shader::attention_lane, 0, Where::any, Elements::any, 256, 256, 512, 0, 64, 1, 4, 32, false},
+    // name, shader, needs, where, elements, features, head, value, sum, q_len, local, rows, block, chunk, hold
+    {"cpu_2", kNative, k16, Where::cpu, Elements::any, kAllFeatures, 128, 128, 256, 128, 8, 2, 4, 0, true},
+    {"cpu_1", kNative, k16, Where::cpu, Elements::any, kAllFeatures, 256, 256, 512, 0, 8, 1, 8, 0, true},
+    {"gpu", kNative, k16, Where::gpu, Elements::any, kAllFeatures, 64, 96, 128, 0, 64, 1, 4, 0, true},
+    {"wide", kNative, k16, Where::any, Elements::any, kAllFeatures, 256, 256, 512, 0, 256, 1, 4, 32, false},
+    {"floor", Shader::attention_lane, 0, Where::any, Elements::any, kAllFeatures, 256, 256, 512, 0, 64, 1, 4, 32, false},
 };
 
 constexpr LinearRow kLinear[] = {
@@ -188,9 +194,10 @@ TEST_CASE("the last row of each kind needs nothing, anywhere") {
   CHECK(attention.needs == kNeedNothing);
   CHECK(attention.where == Where::any);
   CHECK(attention.min_q_len == 0);
-  CHECK(attention.max_head_dim >= 256);
-  CHECK(attention.max_value_dim >= 256);
-  CHECK(attention.max_dim_sum >= 512);
+  CHECK(attention.features == kAllFeatures);
+  CHECK(attention.max_head_dim >= 576);
+  CHECK(attention.max_value_dim >= 576);
+  CHECK(attention.max_dim_sum >= 1152);
   CHECK(attention.local_size <= 128);  // what Vulkan promises
   const LinearRow& linear = linear_rows().back();
   CHECK(linear.needs == kNeedNothing);
@@ -210,6 +217,7 @@ TEST_CASE("the real rows are well formed") {
     CHECK(row.rows > 0);
     CHECK(row.block_kv > 0);
     CHECK(row.value_chunk % 4 == 0);
+    CHECK(row.local_size * row.rows <= weft::checks::kMaxBlockRows);  // what validation counts on
   }
   for (const LinearRow& row : linear_rows()) {
     INFO(row.name);
@@ -223,9 +231,9 @@ TEST_CASE("the real rows are well formed") {
 
 TEST_CASE("rows for 16-bit elements and for discrete GPUs give way to others elsewhere") {
   constexpr AttentionRow kPicky[] = {
-      {"half", kNative, k16, Where::cpu, Elements::half, 256, 256, 512, 0, 8, 2, 4, 0, true},
-      {"discrete", kNative, k16, Where::discrete, Elements::any, 256, 256, 512, 0, 64, 1, 4, 64, false},
-      {"rest", kNative, k16, Where::any, Elements::any, 256, 256, 512, 0, 64, 1, 4, 32, false}};
+      {"half", kNative, k16, Where::cpu, Elements::half, kAllFeatures, 256, 256, 512, 0, 8, 2, 4, 0, true},
+      {"discrete", kNative, k16, Where::discrete, Elements::any, kAllFeatures, 256, 256, 512, 0, 64, 1, 4, 64, false},
+      {"rest", kNative, k16, Where::any, Elements::any, kAllFeatures, 256, 256, 512, 0, 64, 1, 4, 32, false}};
   const auto row = [&](const DeviceTraits& traits, bool half) {
     return std::string((*select_attention(traits, {64, 64, 9, half}, {}, kPicky))->name);
   };
@@ -237,6 +245,11 @@ TEST_CASE("rows for 16-bit elements and for discrete GPUs give way to others els
         "worth it for 16-bit elements, these have 32");
   CHECK(judge_attention(device(DeviceType::integrated, true, 1024), {64, 64, 9}, {}, kPicky)[1].text ==
         "preferred on discrete GPUs, this is integrated");
+  DeviceTraits narrow = device(DeviceType::discrete, true, 1024);
+  narrow.min_subgroup_size = 16;
+  CHECK(row(narrow, false) == "rest");
+  CHECK(judge_attention(narrow, {64, 64, 9}, {}, kPicky)[1].text ==
+        "preferred on discrete GPUs, this is discrete with subgroups of 16, not 32");
 }
 
 TEST_CASE("a forced row that does not exist leaves no row, in words too") {
@@ -246,10 +259,29 @@ TEST_CASE("a forced row that does not exist leaves no row, in words too") {
     CHECK(verdict.text == "no kernel row is called \"attention_typo\"");
 }
 
+TEST_CASE("a row refuses what it does not claim, by name, and another takes it") {
+  AttentionRow plain = kRows[4], full = kRows[4];
+  plain.name = "plain";
+  plain.features = kFeatureKvLengths;
+  full.name = "full";
+  const AttentionRow rows[] = {plain, full};
+  const auto row = [&](uint32_t features) {
+    return std::string((*select_attention(kGpu, {64, 64, 9, false, features}, {}, rows))->name);
+  };
+  CHECK(row(0) == "plain");
+  CHECK(row(kFeatureKvLengths) == "plain");
+  CHECK(row(kFeatureKvLengths | kFeatureSinks) == "full");
+  CHECK(judge_attention(kGpu, {64, 64, 9, false, kFeatureSinks | kFeatureSoftcap}, {}, rows)[0].text ==
+        "it can't do softcap");
+  for (uint32_t bit = 1; bit <= kAllFeatures; bit <<= 1)
+    CHECK(std::string(feature_name(bit)) != "unknown features");
+  CHECK(std::string(feature_name(kAllFeatures + 1)) == "unknown features");
+}
+
 TEST_CASE("value chunks are even, within the row's limit, and cover the value") {
   AttentionRow row = attention_rows().back();
   for (const uint32_t most : {0u, 32u, 64u})
-    for (uint32_t dim = 1; dim <= 256; ++dim) {
+    for (uint32_t dim = 1; dim <= 576; ++dim) {
       row.value_chunk = most;
       const uint32_t chunk = value_chunk(row, dim);
       CHECK(chunk % 4 == 0);
@@ -263,9 +295,9 @@ TEST_CASE("value chunks are even, within the row's limit, and cover the value") 
 
 TEST_CASE("every device has a row for every size") {
   for (const DeviceTraits& traits : {kGpu, kCpu, kOldPhone, device(DeviceType::cpu, false, 128)})
-    for (uint32_t dim = 1; dim <= 256; ++dim) {
-      CHECK(select_attention(traits, {dim, 257 - dim, dim}, {}).has_value());
-      CHECK(select_attention(traits, {256, dim, 0}, {}).has_value());
+    for (uint32_t dim = 1; dim <= 576; ++dim) {
+      CHECK(select_attention(traits, {dim, 577 - dim, dim}, {}).has_value());
+      CHECK(select_attention(traits, {576, dim, 0}, {}).has_value());
     }
 }
 
@@ -288,9 +320,11 @@ TEST_CASE("constants carry the row and the description") {
   desc.kv_dtype = DType::bf16;
   desc.head_dim = 40;
   desc.value_dim = 42;
-  desc.mask = weft::MaskKind::bias;
-  desc.mask_dtype = DType::f16;
-  desc.logsumexp = true;
+  desc.mask = weft::MaskKind::drop;
+  desc.mask_dtype = DType::i32;
+  desc.bias = true;
+  desc.bias_dtype = DType::f16;
+  desc.features = kFeatureLogsumexp | kFeatureSinks;
   const auto whole = attention_constants(kRows[1], desc, true);
   CHECK(whole[WEFT_ATTENTION_LOCAL_SIZE] == 8);
   CHECK(whole[WEFT_ATTENTION_HEAD_DIM] == 40);
@@ -299,10 +333,11 @@ TEST_CASE("constants carry the row and the description") {
   CHECK(whole[WEFT_ATTENTION_VALUE_CHUNK] == 44);  // the whole row, in groups of 4
   CHECK(whole[WEFT_ATTENTION_QUERY_TYPE] == WEFT_TYPE_F16);
   CHECK(whole[WEFT_ATTENTION_KV_TYPE] == WEFT_TYPE_BF16);
-  CHECK(whole[WEFT_ATTENTION_MASK_KIND] == WEFT_MASK_BIAS);
-  CHECK(whole[WEFT_ATTENTION_MASK_TYPE] == WEFT_TYPE_F16);
-  CHECK(whole[WEFT_ATTENTION_KV_LENGTHS] == 0);
-  CHECK(whole[WEFT_ATTENTION_LOGSUMEXP] == 1);
+  CHECK(whole[WEFT_ATTENTION_MASK_KIND] == WEFT_MASK_DROP);
+  CHECK(whole[WEFT_ATTENTION_MASK_TYPE] == WEFT_MASK_I32);
+  CHECK(whole[WEFT_ATTENTION_HAS_BIAS] == 1);
+  CHECK(whole[WEFT_ATTENTION_BIAS_TYPE] == WEFT_TYPE_F16);
+  CHECK(whole[WEFT_ATTENTION_FEATURES] == (WEFT_FEATURE_LOGSUMEXP | WEFT_FEATURE_SINKS));
   CHECK(whole[WEFT_ATTENTION_ALIGNED] == 1);
   CHECK(attention_constants(kRows[3], desc, false)[WEFT_ATTENTION_VALUE_CHUNK] == 24);
 }
