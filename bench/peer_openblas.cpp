@@ -190,10 +190,22 @@ PeerRun make_linear(const cases::LinearCase& c, Measured& measured, int threads)
 }  // namespace
 
 bool has_openblas_peer(const cases::Case& problem) {
-  if (const auto* c = std::get_if<cases::AttentionCase>(&problem))
-    return c->query == DType::f32 && c->kv == DType::f32 && c->output == DType::f32 &&
-           c->mask == cases::Mask::none && c->lengths == cases::Lengths::none && !c->logsumexp &&
-           c->kv_len > 0;
+  if (const auto* c = std::get_if<cases::AttentionCase>(&problem)) {
+    cases::AttentionCase plain{.batch = c->batch,
+                               .heads = c->heads,
+                               .kv_heads = c->kv_heads,
+                               .q_len = c->q_len,
+                               .kv_len = c->kv_len,
+                               .head_dim = c->head_dim,
+                               .value_dim = c->value_dim,
+                               .mask_keys = c->kv_len,
+                               .bias_keys = c->kv_len,
+                               .scale = c->scale,
+                               .layout = c->layout,
+                               .logits = c->logits,
+                               .seed = c->seed};
+    return *c == plain && c->kv_len > 0;
+  }
   if (const auto* c = std::get_if<cases::LinearCase>(&problem))
     return c->input == DType::f32 && c->weight == DType::f32 && c->output == DType::f32 &&
            c->activation == Activation::none;

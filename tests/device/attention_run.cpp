@@ -1,30 +1,83 @@
 #include "device/attention_run.hpp"
 
 namespace weft::test {
+namespace {
 
-Result<std::string> run_attention(const Device& device, const cases::AttentionCase& c,
-                                  const cases::AttentionProblem& data,
-                                  const reference::AttentionResult& expected,
+// The kFeature... bits of a case.
+uint32_t features_of(const cases::AttentionCase& c) {
+  using namespace cases;
+  uint32_t features = 0;
+  const auto add = [&](uint32_t feature, bool asked) { features |= asked ? feature : 0u; };
+  add(kFeatureKvLengths, c.lengths != Lengths::none);
+  add(kFeatureLogsumexp, c.logsumexp);
+  add(kFeatureWindow, c.causal || c.window_left >= 0 || c.window_right >= 0);
+  add(kFeaturePositionOffsets, c.offsets != Offsets::none);
+  add(kFeaturePackedQuery, c.packed == Packed::q || c.packed == Packed::qk);
+  add(kFeaturePackedKv, c.packed == Packed::k || c.packed == Packed::qk);
+  add(kFeatureRegions, c.regions != Regions::none);
+  add(kFeatureRegionMask, c.regions == Regions::mask);
+  add(kFeatureSoftcap, c.softcap > 0.0f);
+  add(kFeatureSinks, c.sinks);
+  add(kFeatureNullKeys, c.null_len > 0);
+  add(kFeatureScoreItems, c.score_items > 0);
+  add(kFeatureValueItems, c.value_items > 0);
+  return features;
+}
+
+}  // namespace
+
+AttentionTest::AttentionTest(const cases::AttentionCase& c)
+    : problem(c),
+      line(cases::print(c)),
+      data(cases::make_problem(c)),
+      expected(reference::attention(data.inputs)) {}
+
+DeviceKind kind_of(const decide::AttentionRow& row) {
+  return {.kernel = row.name, .without_16bit = row.needs == decide::kNeedNothing};
+}
+
+bool can_run(const decide::AttentionRow& row, const cases::AttentionCase& c) {
+  const DeviceTraits& traits = device().traits();
+  return (row.needs & ~decide::met_needs(traits)) == 0 && (features_of(c) & ~row.features) == 0 &&
+         row.local_size <= traits.max_workgroup_invocations && c.head_dim <= row.max_head_dim &&
+         c.value_dim <= row.max_value_dim && c.head_dim + c.value_dim <= row.max_dim_sum;
+}
+
+Result<std::string> run_attention(const Device& device, const AttentionTest& test,
                                   const std::string& row) {
-  WEFT_ASSIGN(const AttentionCall call, cases::make_call(device, c, data));
+  const auto& [problem, line, data, expected] = test;
+  WEFT_ASSIGN(const AttentionCall call, cases::make_call(device, problem, data));
   WEFT_ASSIGN(const AttentionDesc desc, describe(call));
   WEFT_ASSIGN(const Attention plan, Attention::plan(device, desc));
   Recorder recorder(device);
   WEFT_TRY(plan.record(recorder, call));
   std::vector<Tensor> outputs{call.output};
-  if (c.logsumexp) outputs.push_back(call.logsumexp);
+  if (problem.logsumexp) outputs.push_back(call.logsumexp);
   WEFT_ASSIGN(const TwoRuns runs, run_twice(device, recorder, outputs));
 
-  std::string problem;
+  std::string found;
   if (!row.empty() && plan.kernel() != row)
-    problem += std::string("the row ") + plan.kernel() + " ran. ";
-  problem += compare("output", runs.first[0], data.output, expected.output,
-                     allowed_output(data.inputs, expected));
-  if (c.logsumexp)
-    problem += compare("logsumexp", runs.first[1], data.logsumexp, expected.logsumexp,
-                       allowed_logsumexp(data.inputs, expected));
-  if (!runs.same) problem += "the second run gave other bits. ";
-  return problem;
+    found += std::string("the row ") + plan.kernel() + " ran. ";
+  found += compare("output", runs.first[0], data.output, expected.output,
+                   allowed_output(data.inputs, expected));
+  if (problem.logsumexp)
+    found += compare("logsumexp", runs.first[1], data.logsumexp, expected.logsumexp,
+                     allowed_logsumexp(data.inputs, expected));
+  if (!runs.same) found += "the second run gave other bits. ";
+  return found;
+}
+
+void check_attention(const Device& device, const AttentionTest& test, const std::string& row) {
+  const auto result = run_attention(device, test, row);
+  const std::string command =
+      (row.empty() ? "" : "--kernel " + row + " ") + "--case \"" + test.line + "\"";
+  if (!result)
+    FAIL_CHECK(command << "\n  " << to_string(result.error().code) << ": "
+                       << result.error().message);
+  else if (!result->empty())
+    FAIL_CHECK(command << "\n  " << *result);
+  else
+    SUCCEED(command);
 }
 
 }  // namespace weft::test

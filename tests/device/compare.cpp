@@ -29,6 +29,7 @@ std::string position(const reference::Array& array, size_t index) {
 
 // The error over what is allowed; above 1 it is wrong.
 double badness(double found, double expected, double allowed) {
+  if (std::isnan(expected)) return 0.0;  // not written, which damage() sees
   if (std::isinf(expected)) return found == expected ? 0.0 : INFINITY;
   if (!std::isfinite(found)) return INFINITY;
   return std::abs(found - expected) / std::max(allowed, 1e-30);
@@ -64,18 +65,28 @@ std::string compare(const char* name, const std::vector<std::byte>& bytes,
     text << name << ": " << wrong << " of " << expected.values.size() << " elements wrong; worst "
          << position(expected, worst) << " is " << found.values[worst] << ", expected "
          << expected.values[worst] << ", " << worst_badness << " times the allowed error. ";
-  if (const std::string where = cases::damage(bytes, placement); !where.empty())
+  if (const std::string where = cases::damage(bytes, placement, &expected); !where.empty())
     text << name << ": " << where << ". ";
   return text.str();
 }
 
 double score_error(double magnitude) { return kUnit * (8.0 * magnitude + 4.0); }
 
+namespace {
+
+// Sums over a row's keys, null keys and sink.
+double sum_error(const reference::AttentionInputs& inputs) {
+  const int64_t keys = inputs.key.shape[2] + inputs.null_len() + 1;
+  return kUnit * (16.0 + 2.0 * std::sqrt(static_cast<double>(keys)));
+}
+
+}  // namespace
+
 Allowed allowed_output(const reference::AttentionInputs& inputs,
                        const reference::AttentionResult& result) {
-  const double largest = largest_size(inputs.value);
-  const double sums =
-      kUnit * largest * (16.0 + 2.0 * std::sqrt(static_cast<double>(inputs.key.shape[2])));
+  double largest = largest_size(inputs.value);
+  if (inputs.null_value) largest = std::max(largest, largest_size(*inputs.null_value));
+  const double sums = largest * sum_error(inputs);
   const auto value_dim = static_cast<size_t>(inputs.value.shape[3]);
   return [&result, sums, value_dim](size_t i) {
     const double error = score_error(result.magnitude.values[i / value_dim]);
@@ -85,7 +96,7 @@ Allowed allowed_output(const reference::AttentionInputs& inputs,
 
 Allowed allowed_logsumexp(const reference::AttentionInputs& inputs,
                           const reference::AttentionResult& result) {
-  const double sums = kUnit * (16.0 + 2.0 * std::sqrt(static_cast<double>(inputs.key.shape[2])));
+  const double sums = sum_error(inputs);
   return [&result, sums](size_t i) {
     const double logsumexp = result.logsumexp.values[i];
     return sums + score_error(result.magnitude.values[i]) +
@@ -93,15 +104,29 @@ Allowed allowed_logsumexp(const reference::AttentionInputs& inputs,
   };
 }
 
-Allowed allowed_weights(const reference::Array& weights, const reference::AttentionResult& result) {
-  double largest = 0.0;
-  for (double magnitude : result.magnitude.values) largest = std::max(largest, magnitude);
-  const double relative = std::expm1(2.0 * score_error(largest)) + 64.0 * kUnit;
+Allowed allowed_weights(const reference::WeightsResult& result) {
   // Weights below the smallest fp32 number may be flushed to zero.
-  return [&weights, relative](size_t i) {
-    const double weight = weights.values[i];
+  return [&result](size_t i) {
+    const double weight = result.values.values[i];
+    const double relative =
+        std::expm1(2.0 * score_error(result.magnitude.values[i])) + 64.0 * kUnit;
     const double exponential = weight > 0.0 ? 4.0 * kUnit * std::abs(std::log2(weight)) : 0.0;
     return (relative + exponential) * weight + 0x1p-126;
+  };
+}
+
+Allowed allowed_scores(const reference::WeightsResult& result) {
+  return [&result](size_t i) { return score_error(result.magnitude.values[i]); };
+}
+
+Allowed allowed_merge(const reference::MergeResult& left, const reference::MergeResult& right,
+                      size_t row_width) {
+  return [&left, &right, row_width](size_t i) {
+    double largest = 1.0;
+    for (const reference::MergeResult* part : {&left, &right})
+      if (const double sum = part->logsumexp.values[i / row_width]; std::isfinite(sum))
+        largest = std::max(largest, std::abs(sum));
+    return 2.0 * score_error(largest);
   };
 }
 

@@ -26,8 +26,9 @@ inline constexpr double kUnit = 0x1p-24;
 // Allowed fp32 error of element i of the reference array.
 using Allowed = std::function<double(size_t)>;
 
-// "" if every element lies within the allowed error and every byte between and around them is
-// untouched, else the worst element and how many are wrong.
+// "" if every element lies within the allowed error and every byte between and around them, and of
+// elements whose expected value is NaN, is untouched, else the worst element and how many are
+// wrong.
 std::string compare(const char* name, const std::vector<std::byte>& bytes,
                     const cases::Placement& placement, const reference::Array& expected,
                     const Allowed& allowed);
@@ -41,7 +42,13 @@ Allowed allowed_output(const reference::AttentionInputs& inputs,
 Allowed allowed_logsumexp(const reference::AttentionInputs& inputs,
                           const reference::AttentionResult& result);
 // A weight is an exponential: a score's error is its relative error.
-Allowed allowed_weights(const reference::Array& weights, const reference::AttentionResult& result);
+Allowed allowed_weights(const reference::WeightsResult& result);
+// Stages before the softmax.
+Allowed allowed_scores(const reference::WeightsResult& result);
+// Of a merge's outputs (of size up to 1, row_width elements a row) and logsumexp (row_width 1): its
+// weights are exponentials of differences of both parts'.
+Allowed allowed_merge(const reference::MergeResult& left, const reference::MergeResult& right,
+                      size_t row_width);
 // `units` times u times the sizes of the terms.
 Allowed allowed_terms(const reference::OpResult& result, double units);
 

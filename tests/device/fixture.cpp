@@ -57,7 +57,8 @@ uint64_t validation_messages() {
 void close_devices() { open_devices().clear(); }
 
 Result<TwoRuns> run_twice(const Device& device, Recorder& recorder,
-                          const std::vector<Tensor>& outputs) {
+                          const std::vector<Tensor>& outputs,
+                          const std::vector<std::byte>& first_holds) {
   WEFT_ASSIGN(const Program program, recorder.finish());
   TwoRuns runs{.same = true};
   for (int turn = 0; turn < 2; ++turn) {
@@ -69,7 +70,11 @@ Result<TwoRuns> run_twice(const Device& device, Recorder& recorder,
         runs.first.push_back(std::move(bytes));
       else
         runs.same = runs.same && bytes == runs.first[i];
-      if (turn == 0) WEFT_TRY(cases::poison_again(device, outputs[i]));
+      if (turn > 0) continue;
+      if (i == 0 && !first_holds.empty())
+        WEFT_TRY(cases::hold_again(device, outputs[i], first_holds));
+      else
+        WEFT_TRY(cases::poison_again(device, outputs[i]));
     }
   }
   return runs;

@@ -4,6 +4,8 @@
 
 #include <catch2/catch_test_macros.hpp>
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,10 +15,12 @@
 
 namespace weft::test {
 
-// What --case and --kernel ask for; empty: everything.
+// What --case and --kernel ask for; empty: everything. --seed and --part of random lines.
 struct Selection {
   std::string case_line;
   std::string kernel;
+  std::optional<int64_t> seed;
+  std::pair<int, int> part{0, 1};  // this one of so many
 };
 Selection& selection();
 
@@ -47,12 +51,14 @@ const Device& device(const DeviceKind& kind = {});
 uint64_t validation_messages();
 void close_devices();
 
-// Outputs of two runs of a program, each started with poisoned outputs.
+// Outputs of two runs of a program, each started with poisoned outputs, or the first output with
+// the bytes that it holds at first.
 struct TwoRuns {
   std::vector<std::vector<std::byte>> first;  // as the outputs given
   bool same = false;                          // the second run gave the same bits
 };
 Result<TwoRuns> run_twice(const Device& device, Recorder& recorder,
-                          const std::vector<Tensor>& outputs);
+                          const std::vector<Tensor>& outputs,
+                          const std::vector<std::byte>& first_holds = {});
 
 }  // namespace weft::test

@@ -22,11 +22,66 @@ Result<Tensor> upload_if(bool given, const Device& device, const Operand& operan
   return upload(device, operand);
 }
 
-Result<Tensor> upload_integers(const Device& device, const std::vector<int32_t>& values) {
+// A vector of integers or logits, in a layout of its own.
+template <class Number>
+Result<Tensor> upload_vector(const Device& device, DType dtype, const std::vector<Number>& values,
+                             Layout layout = Layout::bhld) {
   const auto count = static_cast<int64_t>(values.size());
   reference::Array array(1, 1, 1, count);
   array.values.assign(values.begin(), values.end());
-  return upload(device, array, place(DType::i32, {count}, Layout::bhld));
+  return upload(device, array, place(dtype, {count}, layout));
+}
+
+// The vector or array, where one is given.
+Result<void> upload_if_given(bool given, Tensor& tensor, const Device& device,
+                             const std::vector<int32_t>& values, Layout layout) {
+  if (!given) return {};
+  WEFT_ASSIGN(tensor, upload_vector(device, DType::i32, values, layout));
+  return {};
+}
+Result<void> upload_if_given(Tensor& tensor, const Device& device,
+                             const std::optional<reference::Array>& array,
+                             const Placement& placement) {
+  if (!array) return {};
+  WEFT_ASSIGN(tensor, upload(device, *array, placement));
+  return {};
+}
+
+// One item of keys or values seen as `items`.
+void repeat_batch(Tensor& tensor, int64_t items) {
+  tensor.shape[0] = items;
+  tensor.strides[0] = 0;
+}
+
+// Given where the case asks for them: they are empty where there are no items.
+Result<void> upload_vectors(const Device& device, const AttentionCase& c,
+                            const reference::AttentionInputs& inputs, AttentionCall& call) {
+  const auto add = [&](bool given, Tensor& tensor, const std::vector<int32_t>& values) {
+    return upload_if_given(given, tensor, device, values, c.layout);
+  };
+  WEFT_TRY(add(c.lengths != Lengths::none, call.kv_lengths, inputs.kv_lengths));
+  WEFT_TRY(add(c.offsets != Offsets::none, call.position_offsets, inputs.position_offsets));
+  WEFT_TRY(add(c.packed == Packed::q || c.packed == Packed::qk, call.q_starts, inputs.q_starts));
+  WEFT_TRY(add(c.packed == Packed::k || c.packed == Packed::qk, call.kv_starts, inputs.kv_starts));
+  WEFT_TRY(add(c.score_items > 0, call.score_items, inputs.score_items));
+  WEFT_TRY(add(c.value_items > 0, call.value_items, inputs.value_items));
+  if (!c.sinks) return {};
+  WEFT_ASSIGN(call.sinks, upload_vector(device, DType::f32, inputs.sinks, c.layout));
+  return {};
+}
+
+Result<void> upload_arrays(const Device& device, const AttentionProblem& problem,
+                           AttentionCall& call) {
+  const reference::AttentionInputs& inputs = problem.inputs;
+  WEFT_TRY(upload_if_given(call.keep_mask, device, inputs.keep_mask, problem.mask));
+  WEFT_TRY(upload_if_given(call.drop_mask, device, inputs.drop_mask, problem.mask));
+  WEFT_TRY(upload_if_given(call.bias, device, inputs.bias, problem.bias));
+  WEFT_TRY(
+      upload_if_given(call.query_regions, device, inputs.query_regions, problem.query_regions));
+  WEFT_TRY(upload_if_given(call.key_regions, device, inputs.key_regions, problem.key_regions));
+  WEFT_TRY(upload_if_given(call.region_mask, device, inputs.region_mask, problem.region_mask));
+  WEFT_TRY(upload_if_given(call.null_key, device, inputs.null_key, problem.null_key));
+  return upload_if_given(call.null_value, device, inputs.null_value, problem.null_value);
 }
 
 }  // namespace
@@ -52,8 +107,12 @@ Result<Tensor> poisoned(const Device& device, const Placement& placement) {
 }
 
 Result<void> poison_again(const Device& device, const Tensor& tensor) {
-  return device.upload(all_bytes(tensor),
-                       std::vector<std::byte>(tensor.buffer.size_bytes(), kGuardByte));
+  return hold_again(device, tensor, std::vector<std::byte>(tensor.buffer.size_bytes(), kGuardByte));
+}
+
+Result<void> hold_again(const Device& device, const Tensor& tensor,
+                        const std::vector<std::byte>& bytes) {
+  return device.upload(all_bytes(tensor), bytes);
 }
 
 Result<std::vector<std::byte>> buffer_bytes(const Device& device, const Tensor& tensor) {
@@ -62,25 +121,52 @@ Result<std::vector<std::byte>> buffer_bytes(const Device& device, const Tensor& 
 
 Result<AttentionCall> make_call(const Device& device, const AttentionCase& c,
                                 const AttentionProblem& problem) {
-  AttentionCall call{.scale = c.scale};
-  WEFT_ASSIGN(call.query, upload(device, problem.inputs.query, problem.query));
-  WEFT_ASSIGN(call.key, upload(device, problem.inputs.key, problem.key));
-  WEFT_ASSIGN(call.value, upload(device, problem.inputs.value, problem.value));
-  if (c.broadcast_kv)
-    for (Tensor* tensor : {&call.key, &call.value}) {
-      tensor->shape[0] = c.batch;
-      tensor->strides[0] = 0;
-    }
-  if (c.mask != Mask::none) {
-    WEFT_ASSIGN(call.mask, upload(device, problem.inputs.mask, problem.mask));
+  const reference::AttentionInputs& inputs = problem.inputs;
+  AttentionCall call;
+  call.scale = c.scale;
+  call.softcap = c.softcap;
+  call.position_offset = c.offset;
+  call.causal = c.causal;
+  call.window_left = c.window_left;
+  call.window_right = c.window_right;
+  call.max_q_len = static_cast<uint32_t>(inputs.max_q_len);
+  call.max_kv_len = static_cast<uint32_t>(inputs.max_kv_len);
+  WEFT_ASSIGN(call.query, upload(device, inputs.query, problem.query));
+  WEFT_ASSIGN(call.key, upload(device, inputs.key, problem.key));
+  WEFT_ASSIGN(call.value, upload(device, inputs.value, problem.value));
+  if (c.broadcast_kv) {
+    repeat_batch(call.key, inputs.items);
+    repeat_batch(call.value, c.value_items > 0 ? c.value_items : c.batch);
   }
-  if (c.lengths != Lengths::none) {
-    WEFT_ASSIGN(call.kv_lengths, upload_integers(device, problem.inputs.kv_lengths));
-  }
+  WEFT_TRY(upload_vectors(device, c, inputs, call));
+  WEFT_TRY(upload_arrays(device, problem, call));
   if (c.logsumexp) {
     WEFT_ASSIGN(call.logsumexp, poisoned(device, problem.logsumexp));
   }
   WEFT_ASSIGN(call.output, poisoned(device, problem.output));
+  return call;
+}
+
+Result<AttentionMergeCall> make_call(const Device& device, const MergeCase& c,
+                                     const MergeProblem& problem) {
+  AttentionMergeCall call;
+  const auto part = [&](const reference::MergeResult& values, const Placement& output,
+                        const Placement& logsumexp) -> Result<AttentionPart> {
+    AttentionPart made;
+    WEFT_ASSIGN(made.output, upload(device, values.output, output));
+    WEFT_ASSIGN(made.logsumexp, upload(device, values.logsumexp, logsumexp));
+    return made;
+  };
+  WEFT_ASSIGN(call.left, part(problem.left, problem.left_output, problem.left_logsumexp));
+  WEFT_ASSIGN(call.right, part(problem.right, problem.right_output, problem.right_logsumexp));
+  if (c.in_place == InPlace::none) {
+    WEFT_ASSIGN(call.output, poisoned(device, problem.output));
+  } else {
+    call.output = c.in_place == InPlace::left ? call.left.output : call.right.output;
+  }
+  if (c.logsumexp) {
+    WEFT_ASSIGN(call.logsumexp, poisoned(device, problem.logsumexp));
+  }
   return call;
 }
 
@@ -117,7 +203,7 @@ Result<GatherCall> make_call(const Device& device, const GatherCase&,
                              const GatherProblem& problem) {
   GatherCall call;
   WEFT_ASSIGN(call.table, upload(device, problem.table));
-  WEFT_ASSIGN(call.indices, upload_integers(device, problem.indices));
+  WEFT_ASSIGN(call.indices, upload_vector(device, DType::i32, problem.indices));
   WEFT_ASSIGN(call.output, poisoned(device, problem.output));
   return call;
 }

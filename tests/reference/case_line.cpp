@@ -1,25 +1,24 @@
 #include "reference/case_line.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <fstream>
 #include <iterator>
 #include <optional>
 #include <sstream>
 #include <utility>
 
+#include "reference/case_words.hpp"
+
 namespace weft::cases {
 namespace {
 
-template <class Enum>
-using Names = std::vector<std::pair<Enum, std::string_view>>;
-
-const Names<DType> kTypes = {{DType::f32, "f32"}, {DType::f16, "f16"}, {DType::bf16, "bf16"}};
 const Names<Mask> kMasks = {{Mask::none, "none"},
-                            {Mask::boolean, "boolean"},
-                            {Mask::bias, "bias"},
-                            {Mask::bias_f16, "bias_f16"},
-                            {Mask::bias_bf16, "bias_bf16"}};
+                            {Mask::keep, "keep"},
+                            {Mask::drop, "drop"},
+                            {Mask::keep_i32, "keep_i32"},
+                            {Mask::drop_i32, "drop_i32"}};
+const Names<Bias> kBiases = {
+    {Bias::none, "none"}, {Bias::f32, "f32"}, {Bias::f16, "f16"}, {Bias::bf16, "bf16"}};
 const Names<Masked> kMasked = {
     {Masked::some, "some"}, {Masked::none, "none"}, {Masked::rows, "rows"}, {Masked::all, "all"}};
 const Names<Lengths> kLengths = {{Lengths::none, "none"},     {Lengths::full, "full"},
@@ -38,198 +37,73 @@ const Names<Activation> kActivations = {{Activation::none, "none"},
                                         {Activation::gelu, "gelu"},
                                         {Activation::gelu_tanh, "gelu_tanh"}};
 
-template <class Enum>
-std::string_view name_of(const Names<Enum>& names, Enum value) {
-  for (const auto& [known, name] : names)
-    if (known == value) return name;
-  return "?";
-}
-
-template <class Enum>
-std::optional<Enum> value_of(const Names<Enum>& names, std::string_view text) {
-  for (const auto& [value, name] : names)
-    if (name == text) return value;
-  return std::nullopt;
-}
-
-template <class Number>
-std::optional<Number> number_of(std::string_view text) {
-  Number value{};
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, value);
-  if (error != std::errc() || stop != end) return std::nullopt;
-  return value;
-}
-
-struct Word {
-  std::string name;
-  std::optional<std::string> value;  // of "name=value" and "k77"
-  bool used = false;
-};
-
-// "k77" is the name k and the value 77; a type such as "f16" is a name alone.
-Word split_word(std::string_view text) {
-  if (const size_t equals = text.find('='); equals != text.npos)
-    return {std::string(text.substr(0, equals)), std::string(text.substr(equals + 1))};
-  const size_t digit = text.find_first_of("0123456789");
-  if (digit == text.npos || digit == 0 || value_of(kTypes, text)) return {std::string(text), {}};
-  return {std::string(text.substr(0, digit)), std::string(text.substr(digit))};
-}
-
-// Fills a case from words. Keeps the first error; what follows one doesn't matter.
-class Reader {
- public:
-  explicit Reader(std::vector<Word> words) : words_(std::move(words)) {}
-
-  void size(std::string_view name, int64_t& out) {
-    if (!find(name)) return complain("has no " + std::string(name) + "<number>");
-    size(name, out, 0);
-  }
-  void size(std::string_view name, int64_t& out, int64_t fallback) {
-    number(name, out, fallback);
-    if (out < 0)
-      complain(std::string(name) + " is " + std::to_string(out) + "; it must be 0 or more");
-  }
-  void usual_size(std::string_view name, int64_t& out, int64_t fallback) {
-    size(name, out, fallback);
-  }
-  template <class Number>
-  void number(std::string_view name, Number& out, Number fallback) {
-    out = fallback;
-    if (const std::string* text = value(name)) {
-      const auto parsed = number_of<Number>(*text);
-      if (!parsed) return complain("'" + *text + "' is no value for " + std::string(name));
-      out = *parsed;
-    }
-  }
-  template <class Enum>
-  void choice(std::string_view name, Enum& out, const Names<Enum>& names, Enum fallback) {
-    out = fallback;
-    const std::string* text = value(name);
-    if (!text) return;
-    if (const auto known = value_of(names, *text)) {
-      out = *known;
-      return;
-    }
-    std::string all;
-    for (const auto& entry : names) all += " " + std::string(entry.second);
-    complain(std::string(name) + " is '" + *text + "'; it must be one of" + all);
-  }
-  void flag(std::string_view name, bool& out) {
-    Word* word = find(name);
-    out = word != nullptr;
-    if (word && word->value) complain(std::string(name) + " takes no value");
-  }
-  void text(std::string_view name, std::string& out, std::string_view fallback) {
-    const std::string* given = value(name);
-    out = given ? *given : std::string(fallback);
-  }
-  void list(std::string_view name, std::vector<uint32_t>& out) {
-    out.clear();
-    const std::string* text = value(name);
-    if (!text) return;
-    std::stringstream parts(*text);
-    for (std::string part; std::getline(parts, part, ',');) {
-      const auto parsed = number_of<uint32_t>(part);
-      if (!parsed) return complain("'" + part + "' in " + std::string(name) + " is no index");
-      out.push_back(*parsed);
-    }
-  }
-  // The bare type of the line.
-  DType base_type() {
-    DType type = DType::f32;
-    for (Word& word : words_)
-      if (const auto known = word.value ? std::nullopt : value_of(kTypes, word.name)) {
-        if (word.used) continue;
-        word.used = true;
-        type = *known;
-        break;
-      }
-    return type;
-  }
-  void base_type(DType& out) { out = base_type(); }
-
-  void complain(std::string problem) {
-    if (problem_.empty()) problem_ = std::move(problem);
-  }
-  // The first complaint, or the first word that nothing asked for.
-  std::string problem() const {
-    if (!problem_.empty()) return problem_;
-    for (const Word& word : words_)
-      if (!word.used) return "has '" + word.name + "', which is unknown here or given twice";
-    return {};
-  }
-
- private:
-  Word* find(std::string_view name) {
-    for (Word& word : words_)
-      if (word.name == name) {
-        word.used = true;
-        return &word;
-      }
-    return nullptr;
-  }
-  const std::string* value(std::string_view name) {
-    Word* word = find(name);
-    if (!word) return nullptr;
-    if (!word->value) {
-      complain(std::string(name) + " needs a value");
-      return nullptr;
-    }
-    return &*word->value;
-  }
-
-  std::vector<Word> words_;
-  std::string problem_;
-};
-
-// Writes the words that the reader needs: the same calls in the same order.
-class Writer {
- public:
-  void size(std::string_view name, const int64_t& value) {
-    add(short_form(name, std::to_string(value)));
-  }
-  void size(std::string_view name, const int64_t& value, int64_t fallback) {
-    if (value != fallback) add(short_form(name, std::to_string(value)));
-  }
-  // Written even where it could be left out: people look for it.
-  void usual_size(std::string_view name, const int64_t& value, int64_t) { size(name, value); }
-  template <class Number>
-  void number(std::string_view name, const Number& value, Number fallback) {
-    if (value == fallback) return;
-    char text[32];
-    const auto end = std::to_chars(text, text + sizeof text, value).ptr;
-    add(std::string(name) + "=" + std::string(text, end));
-  }
-  template <class Enum>
-  void choice(std::string_view name, const Enum& value, const Names<Enum>& names, Enum fallback) {
-    if (value != fallback) add(std::string(name) + "=" + std::string(name_of(names, value)));
-  }
-  void flag(std::string_view name, const bool& value) {
-    if (value) add(name);
-  }
-  void text(std::string_view name, const std::string& value, std::string_view fallback) {
-    if (value != fallback) add(std::string(name) + "=" + value);
-  }
-  void list(std::string_view name, const std::vector<uint32_t>& values) {
-    std::string text;
-    for (uint32_t value : values) text += (text.empty() ? "" : ",") + std::to_string(value);
-    if (!text.empty()) add(std::string(name) + "=" + text);
-  }
-  void base_type(const DType& type) { add(name_of(kTypes, type)); }
-  void complain(std::string_view) {}
-
-  void add(std::string_view word) { line_ += (line_.empty() ? "" : " ") + std::string(word); }
-  const std::string& line() const { return line_; }
-
- private:
-  static std::string short_form(std::string_view name, const std::string& value) {
-    return std::string(name) + (name.size() <= 2 ? "" : "=") + value;
-  }
-  std::string line_;
-};
+const Names<Offsets> kOffsets = {{Offsets::none, "none"},
+                                 {Offsets::random, "random"},
+                                 {Offsets::end, "end"},
+                                 {Offsets::negative, "negative"},
+                                 {Offsets::far, "far"}};
+const Names<Packed> kPacked = {
+    {Packed::none, "none"}, {Packed::q, "q"}, {Packed::k, "k"}, {Packed::qk, "qk"}};
+const Names<Starts> kStarts = {
+    {Starts::tight, "tight"}, {Starts::gaps, "gaps"}, {Starts::outside, "outside"}};
+const Names<Regions> kRegions = {
+    {Regions::none, "none"}, {Regions::equal, "equal"}, {Regions::mask, "mask"}};
+const Names<uint32_t> kOnes = {
+    {kOneQuery, "q"},      {kOneKey, "k"},           {kOneValue, "v"},
+    {kOneQueryHead, "qh"}, {kOneKeyHead, "kh"},      {kOneValueHead, "vh"},
+    {kOneNullHead, "nh"},  {kOneQueryRegions, "qr"}, {kOneKeyRegions, "kr"}};
+const Names<WeightsStage> kStages = {{WeightsStage::scaled, "scaled"},
+                                     {WeightsStage::capped, "capped"},
+                                     {WeightsStage::masked, "masked"},
+                                     {WeightsStage::probabilities, "probabilities"}};
+const Names<Empty> kEmpty = {{Empty::none, "none"},
+                             {Empty::left, "left"},
+                             {Empty::right, "right"},
+                             {Empty::both, "both"},
+                             {Empty::mixed, "mixed"}};
+const Names<InPlace> kInPlace = {
+    {InPlace::none, "none"}, {InPlace::left, "left"}, {InPlace::right, "right"}};
 
 // The words of each kind of case, once for reading and writing.
+// The letters of a mask's axes that are not broadcast.
+template <class Visitor>
+void visit_axes(Visitor& words, std::string_view name, std::string& letters) {
+  words.text(name, letters, "bhqk");
+  constexpr std::string_view kAll = "bhqk";
+  const auto before = [&](char x, char y) { return kAll.find(x) < kAll.find(y); };
+  if (letters.empty() || letters.back() != 'k' || letters.find_first_not_of(kAll) != letters.npos ||
+      !std::is_sorted(letters.begin(), letters.end(), before))
+    words.complain(std::string(name) + " is '" + letters +
+                   "'; it must be letters of bhqk in order, ending in k");
+}
+
+template <class Visitor>
+void visit_columns(Visitor& words, std::string_view name, int64_t& columns, int64_t kv_len) {
+  words.size(name, columns, kv_len);
+  if (columns > kv_len)
+    words.complain(std::string(name) + " is " + std::to_string(columns) + ", past the last key");
+}
+
+// What can't be in one case.
+template <class Visitor>
+void check_together(Visitor& words, const AttentionCase& c) {
+  const bool packed_q = c.packed == Packed::q || c.packed == Packed::qk;
+  const bool packed_k = c.packed == Packed::k || c.packed == Packed::qk;
+  if (c.kv_heads == 0 || c.heads % c.kv_heads != 0)
+    words.complain("has " + std::to_string(c.heads) + " heads; kv_heads " +
+                   std::to_string(c.kv_heads) + " must divide them");
+  if (c.packed == Packed::none && (c.starts != Starts::tight || c.no_max))
+    words.complain("has starts or no_max, but nothing is packed");
+  if (c.packed != Packed::none && (c.score_items > 0 || c.value_items > 0))
+    words.complain("has items of scores or values beside packed ones");
+  if ((packed_k || c.ones & (kOneKey | kOneValue)) && c.broadcast_kv)
+    words.complain("has bcast_kv beside keys or values of batch 1");
+  if ((packed_q && c.ones & kOneQuery) || (packed_k && c.ones & (kOneKey | kOneValue)))
+    words.complain("has one=q, k or v where it is packed");
+  if (c.kv_heads > 1 && c.ones & kOneKeyHead && c.ones & kOneValueHead)
+    words.complain("has one=kh,vh; that is kv1");
+}
+
 template <class Visitor>
 void visit_words(Visitor& words, AttentionCase& c) {
   words.usual_size("b", c.batch, 1);
@@ -244,43 +118,72 @@ void visit_words(Visitor& words, AttentionCase& c) {
   words.choice("kv_type", c.kv, kTypes, base);
   words.choice("out", c.output, kTypes, base);
   words.choice("mask", c.mask, kMasks, Mask::none);
-  words.text("mask_shape", c.mask_shape, "bhqk");
+  visit_axes(words, "mask_shape", c.mask_shape);
+  visit_columns(words, "mask_k", c.mask_keys, c.kv_len);
+  words.choice("bias", c.bias, kBiases, Bias::none, Bias::f32);
+  visit_axes(words, "bias_shape", c.bias_shape);
+  visit_columns(words, "bias_k", c.bias_keys, c.kv_len);
   words.choice("masked", c.masked, kMasked, Masked::some);
   words.choice("lengths", c.lengths, kLengths, Lengths::none);
-  words.flag("lse", c.logsumexp);
   words.number("scale", c.scale, 0.0f);
+  words.number("softcap", c.softcap, 0.0f);
+  words.flag("causal", c.causal);
+  words.number("offset", c.offset, 0);
+  words.choice("offsets", c.offsets, kOffsets, Offsets::none);
+  words.pair("window", c.window_left, c.window_right, -1);
+  words.choice("packed", c.packed, kPacked, Packed::none);
+  words.choice("starts", c.starts, kStarts, Starts::tight);
+  words.flag("no_max", c.no_max);
+  words.choice("regions", c.regions, kRegions, Regions::none);
+  words.flag("sinks", c.sinks);
+  words.size("null", c.null_len, 0);
+  words.size("score_items", c.score_items, 0);
+  words.size("value_items", c.value_items, 0);
+  words.bits("one", c.ones, kOnes);
+  words.flag("lse", c.logsumexp);
   words.choice("layout", c.layout, kLayouts, Layout::bhld);
   words.flag("bcast_kv", c.broadcast_kv);
   words.flag("poison", c.poison);
   words.choice("logits", c.logits, kLogits, Logits::normal);
   words.size("seed", c.seed, 0);
-  if (c.kv_heads == 0 || c.heads % c.kv_heads != 0)
-    words.complain("has " + std::to_string(c.heads) + " heads; kv_heads " +
-                   std::to_string(c.kv_heads) + " must divide them");
-  const std::string& shape = c.mask_shape;
-  const bool in_order = std::string_view("bhqk").find_first_of(shape) != std::string_view::npos;
-  if (!in_order ||
-      !std::is_sorted(shape.begin(), shape.end(),
-                      [](char x, char y) {
-                        return std::string_view("bhqk").find(x) < std::string_view("bhqk").find(y);
-                      }) ||
-      shape.back() != 'k' || shape.find_first_not_of("bhqk") != shape.npos)
-    words.complain("mask_shape is '" + shape +
-                   "'; it must be letters of bhqk in order, ending in k");
+  check_together(words, c);
 }
 
 template <class Visitor>
 void visit_words(Visitor& words, WeightsCase& c) {
   visit_words(words, c.attention);
+  words.choice("stage", c.stage, kStages, WeightsStage::probabilities);
   words.list("heads", c.heads);
   words.list("keys", c.keys);
+  words.flag("null_last", c.null_keys_last);
   words.flag("mean", c.mean_heads);
+  words.flag("accumulate", c.accumulate);
   for (uint32_t head : c.heads)
     if (head >= c.attention.heads)
       words.complain("lists head " + std::to_string(head) + ", which is none");
   for (uint32_t key : c.keys)
-    if (key >= c.attention.kv_len)
+    if (key >= c.attention.kv_len + c.attention.null_len)
       words.complain("lists key " + std::to_string(key) + ", which is none");
+  if (c.attention.poison && c.stage < WeightsStage::masked)
+    words.complain("has poison, which is seen before masks are");
+}
+
+template <class Visitor>
+void visit_words(Visitor& words, MergeCase& c) {
+  words.usual_size("b", c.batch, 1);
+  words.usual_size("h", c.heads, 1);
+  words.size("q", c.q_len);
+  words.size("d", c.value_dim);
+  words.base_type(c.left);
+  words.choice("right", c.right, kTypes, DType(c.left));
+  words.choice("out", c.output, kTypes, DType(c.left));
+  words.choice("empty", c.empty, kEmpty, Empty::none);
+  words.choice("in_place", c.in_place, kInPlace, InPlace::none);
+  words.flag("lse", c.logsumexp);
+  words.choice("layout", c.layout, kLayouts, Layout::bhld);
+  words.size("seed", c.seed, 0);
+  if (c.in_place != InPlace::none && c.output != (c.in_place == InPlace::left ? c.left : c.right))
+    words.complain("is in place with two types");
 }
 
 template <class Visitor>
@@ -346,6 +249,7 @@ void visit_words(Visitor& words, GatherCase& c) {
 
 std::string_view kind_of(const AttentionCase&) { return ""; }
 std::string_view kind_of(const WeightsCase&) { return "weights"; }
+std::string_view kind_of(const MergeCase&) { return "merge"; }
 std::string_view kind_of(const LinearCase&) { return "linear"; }
 std::string_view kind_of(const NormCase& c) {
   return c.norm == Norm::layer ? "layer_norm" : "rms_norm";
@@ -355,6 +259,7 @@ std::string_view kind_of(const GatherCase&) { return "gather"; }
 
 std::optional<Case> empty_case(std::string_view kind) {
   if (kind == "weights") return WeightsCase{};
+  if (kind == "merge") return MergeCase{};
   if (kind == "linear") return LinearCase{};
   if (kind == "layer_norm") return NormCase{.norm = Norm::layer};
   if (kind == "rms_norm") return NormCase{.norm = Norm::rms};
@@ -422,24 +327,15 @@ Result<std::vector<Case>> read_file(const std::string& path) {
 
 MaskKind mask_kind(Mask mask) noexcept {
   if (mask == Mask::none) return MaskKind::none;
-  return mask == Mask::boolean ? MaskKind::boolean : MaskKind::bias;
+  return mask == Mask::keep || mask == Mask::keep_i32 ? MaskKind::keep : MaskKind::drop;
 }
 
 DType mask_dtype(Mask mask) noexcept {
-  switch (mask) {
-    case Mask::bias:
-      return DType::f32;
-    case Mask::bias_f16:
-      return DType::f16;
-    case Mask::bias_bf16:
-      return DType::bf16;
-    default:
-      return DType::u8;
-  }
+  return mask == Mask::keep_i32 || mask == Mask::drop_i32 ? DType::i32 : DType::u8;
 }
 
-bool mask_has(const AttentionCase& problem, char axis) noexcept {
-  return problem.mask_shape.find(axis) != std::string::npos;
+DType bias_dtype(Bias bias) noexcept {
+  return bias == Bias::f16 ? DType::f16 : bias == Bias::bf16 ? DType::bf16 : DType::f32;
 }
 
 }  // namespace weft::cases

@@ -1,9 +1,16 @@
 // One line, one problem: the grammar that tests, benchmarks and reports of wrong results share.
 //
-//   b2 h8 kv8 q4096 k77 d64 f16 mask=none          attention; the word "attention" in front is
-//   optional weights b1 h4 q9 k256 d24 f32 heads=0,2 keys=1,5,7 mean linear m1024 k768 n768 f32
-//   weight=f16 bias act=gelu layer_norm m256 d96 f32 bias                   also rms_norm add m256
-//   d96 f32 right_rows=16 gather n16 rows=100 d96 f32
+//   b2 h8 kv8 q4096 k77 d64 f16 mask=keep                attention; the word "attention" in front
+//   is
+//                                                        optional
+//   b2 h4 q9 k30 d24 f16 mask=drop bias=f16 softcap=30 causal offsets=end window=7,-1 sinks null=2
+//   b3 h2 q9 k30 d24 f32 packed=qk regions=mask starts=gaps
+//   weights b1 h4 q9 k256 d24 f32 stage=masked heads=0,2 keys=1,5,7 mean
+//   merge b2 h4 q9 d24 f16 right=f32 empty=mixed
+//   linear m1024 k768 n768 f32 weight=f16 bias act=gelu
+//   layer_norm m256 d96 f32 bias                         also rms_norm
+//   add m256 d96 f32 right_rows=16
+//   gather n16 rows=100 d96 f32
 //
 // Words stand in any order; "k77" and "k=77" mean the same. A bare type is the type of every tensor
 // that has no type of its own. '#' begins a comment. What each word means stands beside its field
@@ -30,8 +37,12 @@ enum class Layout : int32_t {
   odd,     // gaps and a base offset that keep no alignment but the element's own
 };
 
-enum class Mask : int32_t { none, boolean, bias, bias_f16, bias_bf16 };
+// "keep" and "keep_i32": nonzero entries take part; "drop" and "drop_i32": they don't.
+enum class Mask : int32_t { none, keep, drop, keep_i32, drop_i32 };
 
+enum class Bias : int32_t { none, f32, f16, bf16 };
+
+// What a mask hides, and where a bias is -infinity.
 enum class Masked : int32_t {
   some,  // keys at random
   none,  // no key
@@ -55,12 +66,47 @@ enum class Logits : int32_t {
   huge,   // query times 30000: scores beyond the range of f16
 };
 
+enum class Offsets : int32_t {
+  none,      // no tensor of offsets
+  random,    // from before the first row to past the last key
+  end,       // an item's keys less its rows: bottom-right
+  negative,  // the first rows lie before every key
+  far,       // the ends of the type, and numbers between them and the limit
+};
+
+enum class Packed : int32_t { none, q, k, qk };
+
+enum class Starts : int32_t {
+  tight,    // the items fill the tensor
+  gaps,     // rows before the first item and past the last, and items longer than q or k
+  outside,  // the first start lies before the tensor, the last one past it
+};
+
+enum class Regions : int32_t {
+  none,
+  equal,  // ids must be equal; some are negative
+  mask,   // ids select from a mask; some lie outside it, on either side
+};
+
+// Axes of size 1 where others have more, as bits of AttentionCase::ones; the names of one=q,kh.
+enum One : uint32_t {
+  kOneQuery = 1u << 0,         // q: the batch of query
+  kOneKey = 1u << 1,           // k: of key
+  kOneValue = 1u << 2,         // v: of value
+  kOneQueryHead = 1u << 3,     // qh: the heads of query
+  kOneKeyHead = 1u << 4,       // kh: kv_heads of key
+  kOneValueHead = 1u << 5,     // vh: of value
+  kOneNullHead = 1u << 6,      // nh: of null_key and null_value
+  kOneQueryRegions = 1u << 7,  // qr: the batch of query_regions
+  kOneKeyRegions = 1u << 8,    // kr: of key_regions
+};
+
 struct AttentionCase {
-  int64_t batch = 1;          // b
+  int64_t batch = 1;          // b; the number of items where rows or keys are packed
   int64_t heads = 1;          // h
   int64_t kv_heads = 1;       // kv; h when not given
-  int64_t q_len = 0;          // q
-  int64_t kv_len = 0;         // k
+  int64_t q_len = 0;          // q; packed: the longest item that is not cut off
+  int64_t kv_len = 0;         // k; packed: likewise
   int64_t head_dim = 1;       // d
   int64_t value_dim = 1;      // dv; d when not given
   DType query = DType::f32;   // the bare type
@@ -68,10 +114,29 @@ struct AttentionCase {
   DType output = DType::f32;  // out=
   Mask mask = Mask::none;
   std::string mask_shape = "bhqk";  // letters of the axes that are not broadcast; ends in k
+  int64_t mask_keys = 0;            // mask_k=; k when not given
+  Bias bias = Bias::none;           // "bias" is f32; bias=f16, bias=bf16
+  std::string bias_shape = "bhqk";
+  int64_t bias_keys = 0;  // bias_k=; k when not given
   Masked masked = Masked::some;
   Lengths lengths = Lengths::none;
-  bool logsumexp = false;  // lse
   float scale = 0.0f;
+  float softcap = 0.0f;
+  bool causal = false;
+  int32_t offset = 0;  // of every item
+  Offsets offsets = Offsets::none;
+  int32_t window_left = -1;  // window=left,right; -1: no limit
+  int32_t window_right = -1;
+  Packed packed = Packed::none;  // sequences of lengths drawn from the seed
+  Starts starts = Starts::tight;
+  bool no_max = false;  // max_q_len and max_kv_len are not given
+  Regions regions = Regions::none;
+  bool sinks = false;       // of every fourth head -infinity
+  int64_t null_len = 0;     // null=
+  int64_t score_items = 0;  // items to take weights from; 0: no tensor. Some numbers lie outside
+  int64_t value_items = 0;  // items to take values from
+  uint32_t ones = 0;        // one=q,kh: axes of size 1
+  bool logsumexp = false;   // lse
   Layout layout = Layout::bhld;
   bool broadcast_kv =
       false;            // bcast_kv: one key and value item for the whole batch, by a stride of 0
@@ -83,10 +148,32 @@ struct AttentionCase {
 
 struct WeightsCase {
   AttentionCase attention;
-  std::vector<uint32_t> heads;  // heads=0,2; all when not given
-  std::vector<uint32_t> keys;   // keys=1,5
-  bool mean_heads = false;      // mean
+  WeightsStage stage = WeightsStage::probabilities;  // stage=scaled, capped, masked, probabilities
+  std::vector<uint32_t> heads;                       // heads=0,2; all when not given
+  std::vector<uint32_t> keys;                        // keys=1,5; null keys count
+  bool null_keys_last = false;                       // null_last
+  bool mean_heads = false;                           // mean
+  bool accumulate = false;
   bool operator==(const WeightsCase&) const = default;
+};
+
+enum class Empty : int32_t { none, left, right, both, mixed };
+enum class InPlace : int32_t { none, left, right };
+
+struct MergeCase {
+  int64_t batch = 1;                 // b
+  int64_t heads = 1;                 // h
+  int64_t q_len = 0;                 // q
+  int64_t value_dim = 1;             // d
+  DType left = DType::f32;           // the bare type
+  DType right = DType::f32;          // right=
+  DType output = DType::f32;         // out=
+  Empty empty = Empty::none;         // parts whose logsumexp is -infinity, and whose output is NaN
+  InPlace in_place = InPlace::none;  // in_place=left, right: the part that is the output too
+  bool logsumexp = false;            // lse
+  Layout layout = Layout::bhld;
+  int64_t seed = 0;
+  bool operator==(const MergeCase&) const = default;
 };
 
 struct LinearCase {
@@ -148,7 +235,8 @@ struct GatherCase {
   bool operator==(const GatherCase&) const = default;
 };
 
-using Case = std::variant<AttentionCase, WeightsCase, LinearCase, NormCase, AddCase, GatherCase>;
+using Case =
+    std::variant<AttentionCase, WeightsCase, MergeCase, LinearCase, NormCase, AddCase, GatherCase>;
 
 // Errors: invalid_argument, naming the line and the word.
 Result<Case> parse(std::string_view line);
@@ -159,9 +247,9 @@ Result<std::vector<Case>> parse_all(std::string_view text);
 // The same for a file. Errors: invalid_argument where it can't be read.
 Result<std::vector<Case>> read_file(const std::string& path);
 
-// What a case's mask is to the library.
+// What a case's mask and bias are to the library.
 MaskKind mask_kind(Mask mask) noexcept;
 DType mask_dtype(Mask mask) noexcept;
-bool mask_has(const AttentionCase& problem, char axis) noexcept;
+DType bias_dtype(Bias bias) noexcept;
 
 }  // namespace weft::cases

@@ -131,9 +131,11 @@ reference::Array decode(const std::vector<std::byte>& bytes, const Placement& pl
   return array;
 }
 
-std::string damage(const std::vector<std::byte>& bytes, const Placement& placement) {
+std::string damage(const std::vector<std::byte>& bytes, const Placement& placement,
+                   const reference::Array* expected) {
   std::vector<std::byte> rest = bytes;
-  for_each_element(placement, [&](size_t, uint64_t at) {
+  for_each_element(placement, [&](size_t index, uint64_t at) {
+    if (expected && std::isnan(expected->values[index])) return;
     std::fill_n(rest.begin() + static_cast<ptrdiff_t>(at), size_bytes(placement.dtype), kGuardByte);
   });
   const auto changed =
@@ -141,7 +143,7 @@ std::string damage(const std::vector<std::byte>& bytes, const Placement& placeme
   if (changed == rest.end()) return {};
   return "byte " +
          std::to_string(changed - rest.begin() - static_cast<ptrdiff_t>(placement.offset_bytes)) +
-         " from the first element, outside every element, was written";
+         " from the first element, which must not be written, was written";
 }
 
 double round_to(DType dtype, double value) {

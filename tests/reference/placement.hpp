@@ -33,7 +33,9 @@ std::vector<std::byte> encode(const reference::Array& array, const Placement& pl
 // The array that a buffer holds.
 reference::Array decode(const std::vector<std::byte>& bytes, const Placement& placement);
 // "" if every byte outside the elements is a guard byte, else where the first changed one lies.
-std::string damage(const std::vector<std::byte>& bytes, const Placement& placement);
+// Elements whose expected value is NaN must not have been written either.
+std::string damage(const std::vector<std::byte>& bytes, const Placement& placement,
+                   const reference::Array* expected = nullptr);
 
 // A value as its type stores it.
 double round_to(DType dtype, double value);

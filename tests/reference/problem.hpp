@@ -35,7 +35,14 @@ struct Operand {
 
 struct AttentionProblem {
   reference::AttentionInputs inputs;  // key and value hold one item where the case broadcasts them
-  Placement query, key, value, mask, output, logsumexp;
+  Placement query, key, value, mask, bias, output, logsumexp;
+  Placement query_regions, key_regions, region_mask, null_key, null_value;
+};
+
+// Two parts with the outputs and logsumexp that an attention could have given.
+struct MergeProblem {
+  reference::MergeResult left, right;
+  Placement left_output, right_output, left_logsumexp, right_logsumexp, output, logsumexp;
 };
 
 struct LinearProblem {
@@ -60,6 +67,7 @@ struct GatherProblem {
 };
 
 AttentionProblem make_problem(const AttentionCase& problem);
+MergeProblem make_problem(const MergeCase& problem);
 LinearProblem make_problem(const LinearCase& problem);
 NormProblem make_problem(const NormCase& problem);
 AddProblem make_problem(const AddCase& problem);

@@ -22,9 +22,9 @@ C parsed(const std::string& line) {
 
 TEST_CASE("an attention line fills its fields") {
   const auto c = parsed<AttentionCase>(
-      "b2 h8 kv4 q4096 k77 d64 dv48 f16 out=f32 mask=bias_f16 mask_shape=bk masked=rows "
-      "lengths=random lse "
-      "scale=-0.25 layout=odd bcast_kv poison logits=large seed=7");
+      "b2 h8 kv4 q4096 k77 d64 dv48 f16 out=f32 mask=drop_i32 mask_shape=bk mask_k=70 masked=rows "
+      "bias=f16 bias_shape=hqk bias_k=60 lengths=random lse scale=-0.25 layout=odd bcast_kv poison "
+      "logits=large seed=7");
   CHECK(c.batch == 2);
   CHECK(c.heads == 8);
   CHECK(c.kv_heads == 4);
@@ -35,12 +35,15 @@ TEST_CASE("an attention line fills its fields") {
   CHECK(c.query == DType::f16);
   CHECK(c.kv == DType::f16);
   CHECK(c.output == DType::f32);
-  CHECK(c.mask == Mask::bias_f16);
-  CHECK(mask_kind(c.mask) == MaskKind::bias);
-  CHECK(mask_dtype(c.mask) == DType::f16);
-  CHECK(mask_has(c, 'b'));
-  CHECK_FALSE(mask_has(c, 'h'));
-  CHECK(c.masked == Masked::rows);
+  CHECK(c.mask == Mask::drop_i32);
+  CHECK(mask_kind(c.mask) == MaskKind::drop);
+  CHECK(mask_dtype(c.mask) == DType::i32);
+  CHECK(c.mask_shape == "bk");
+  CHECK(c.mask_keys == 70);
+  CHECK(c.bias == Bias::f16);
+  CHECK(bias_dtype(c.bias) == DType::f16);
+  CHECK(c.bias_shape == "hqk");
+  CHECK(c.bias_keys == 60);
   CHECK(c.lengths == Lengths::random);
   CHECK(c.logsumexp);
   CHECK(c.scale == -0.25f);
@@ -51,6 +54,29 @@ TEST_CASE("an attention line fills its fields") {
   CHECK(c.seed == 7);
 }
 
+TEST_CASE("an attention line fills the fields of positions, packing and items") {
+  const auto c = parsed<AttentionCase>(
+      "b3 h4 q9 k30 d24 f32 softcap=30.5 causal offset=-3 offsets=end window=7,-1 packed=qk "
+      "starts=gaps no_max regions=mask sinks null=2 one=qh,nh");
+  CHECK(c.softcap == 30.5f);
+  CHECK(c.causal);
+  CHECK(c.offset == -3);
+  CHECK(c.offsets == Offsets::end);
+  CHECK(c.window_left == 7);
+  CHECK(c.window_right == -1);
+  CHECK(c.packed == Packed::qk);
+  CHECK(c.starts == Starts::gaps);
+  CHECK(c.no_max);
+  CHECK(c.regions == Regions::mask);
+  CHECK(c.sinks);
+  CHECK(c.null_len == 2);
+  CHECK(c.ones == (kOneQueryHead | kOneNullHead));
+  const auto items = parsed<AttentionCase>("b4 q9 k30 d24 f32 bias score_items=2 value_items=3");
+  CHECK(items.bias == Bias::f32);
+  CHECK(items.score_items == 2);
+  CHECK(items.value_items == 3);
+}
+
 TEST_CASE("what a line leaves out follows from the rest") {
   const auto c = parsed<AttentionCase>("  d24 k9 q=5 h6 bf16  # a comment");
   CHECK(c.batch == 1);
@@ -59,6 +85,8 @@ TEST_CASE("what a line leaves out follows from the rest") {
   CHECK(c.kv == DType::bf16);
   CHECK(c.output == DType::bf16);
   CHECK(c.mask == Mask::none);
+  CHECK(c.mask_keys == 9);
+  CHECK(c.window_left == -1);
   CHECK(c == parsed<AttentionCase>("attention b1 h6 q5 k9 d24 bf16"));
   CHECK(parsed<AddCase>("add m64 d96 f32").right_rows == 64);
   CHECK(parsed<LinearCase>("linear m1 k2 n3 f32 weight=f16 bias").bias_type == DType::f16);
@@ -81,15 +109,38 @@ TEST_CASE("lines of operations") {
   CHECK(weights.heads == std::vector<uint32_t>{0, 2});
   CHECK(weights.keys == std::vector<uint32_t>{1, 5, 7});
   CHECK(weights.mean_heads);
+  CHECK(weights.stage == WeightsStage::probabilities);
+  const auto scores =
+      parsed<WeightsCase>("weights q9 k7 d24 f32 null=2 stage=masked keys=8 null_last accumulate");
+  CHECK(scores.stage == WeightsStage::masked);
+  CHECK(scores.keys == std::vector<uint32_t>{8});
+  CHECK(scores.null_keys_last);
+  CHECK(scores.accumulate);
+  const auto merge =
+      parsed<MergeCase>("merge b2 h4 q9 d24 f16 right=f32 out=bf16 empty=mixed lse seed=3");
+  CHECK(merge.value_dim == 24);
+  CHECK(merge.left == DType::f16);
+  CHECK(merge.right == DType::f32);
+  CHECK(merge.output == DType::bf16);
+  CHECK(merge.empty == Empty::mixed);
+  CHECK(merge.in_place == InPlace::none);
+  CHECK(merge.logsumexp);
 }
 
 TEST_CASE("a case prints as the line that gives it") {
   for (const char* line : {
            "b2 h8 q4096 k77 d64 f16",
            "b1 h1 q1 k1 d1 f32",
-           "b0 h2 kv1 q3 k0 d8 dv4 bf16 kv_type=f16 out=f32 mask=boolean mask_shape=qk lse "
-           "scale=0.1",
+           "b0 h2 kv1 q3 k0 d8 dv4 bf16 kv_type=f16 out=f32 mask=keep mask_shape=qk "
+           "scale=0.1 lse",
            "b1 h1 q3 k5 d8 f32 lengths=mixed layout=padded bcast_kv poison logits=huge seed=3",
+           "b4 h4 q9 k30 d24 f32 mask=drop_i32 mask_k=12 bias=bf16 bias_shape=hk bias_k=9 "
+           "softcap=20 "
+           "causal offset=-3 offsets=far window=7,-1 sinks null=2 score_items=3 value_items=2 "
+           "one=q,v,nh",
+           "b3 h2 q9 k30 d24 f32 bias window=-1,4 packed=qk starts=outside no_max regions=equal",
+           "weights b1 h2 q9 k20 d8 f32 null=3 stage=capped keys=21,22 null_last accumulate",
+           "merge b2 h4 q9 d24 f16 right=bf16 empty=both in_place=left lse layout=odd seed=1",
            "weights b1 h4 q9 k256 d24 f32 heads=0,2 keys=1,5,7 mean",
            "linear m9 k16 n16 f16 weight=bf16 out=f32 bias bias_type=f16 act=silu layout=odd",
            "layer_norm m9 d96 f32 weight=f16 no_weight bias in_place epsilon=1e-06 offset=100",
@@ -104,7 +155,8 @@ TEST_CASE("a case prints as the line that gives it") {
 }
 
 TEST_CASE("every line of the case files prints as a line that gives it again") {
-  for (const char* file : {"smoke", "edge", "types", "masks", "models", "ops"}) {
+  for (const char* file :
+       {"smoke", "edge", "types", "masks", "semantics", "models", "ops", "weights"}) {
     const auto all = read_file(std::string(WEFT_SOURCE_DIR "/tests/cases/") + file + ".txt");
     if (!all) FAIL(all.error().message);
     CHECK(all->size() >= 10);
@@ -133,7 +185,24 @@ TEST_CASE("bad lines are refused, naming the word") {
       {"q4 k4 d=4x f32", "4x"},
       {"q4 k4 d=-4 f32", "-4"},
       {"q99999999999999999999 k4 d4 f32", "99999999999999999999"},
-      {"q4 k4 d4 f32 mask=yes", "boolean"},
+      {"q4 k4 d4 f32 mask=yes", "drop_i32"},
+      {"q4 k4 d4 f32 mask=bias", "drop_i32"},
+      {"q4 k4 d4 f32 bias=f64", "bf16"},
+      {"q4 k4 d4 f32 mask_k=5", "mask_k is 5"},
+      {"q4 k4 d4 f32 bias_k=-1", "bias_k is -1"},
+      {"q4 k4 d4 f32 bias_shape=kb", "bias_shape"},
+      {"q4 k4 d4 f32 window=3", "two numbers"},
+      {"q4 k4 d4 f32 window=3,x", "two numbers"},
+      {"q4 k4 d4 f32 offset=9999999999", "9999999999"},
+      {"q4 k4 d4 f32 offsets=start", "negative"},
+      {"q4 k4 d4 f32 causal=1", "causal takes no value"},
+      {"q4 k4 d4 f32 starts=gaps", "packed"},
+      {"q4 k4 d4 f32 no_max", "packed"},
+      {"q4 k4 d4 f32 packed=k score_items=2", "items"},
+      {"q4 k4 d4 f32 packed=k bcast_kv", "bcast_kv"},
+      {"q4 k4 d4 f32 packed=q one=q", "one="},
+      {"q4 k4 d4 f32 one=z", "'z'"},
+      {"h2 q4 k4 d4 f32 one=kh,vh", "kv1"},
       {"q4 k4 d4 f32 mask", "mask needs a value"},
       {"q4 k4 d4 f32 lse=1", "lse takes no value"},
       {"q4 k4 d4 f32 mask_shape=kq", "mask_shape"},
@@ -150,7 +219,12 @@ TEST_CASE("bad lines are refused, naming the word") {
       {"add m6 d4 f32 out=f16 in_place", "in place"},
       {"weights h2 q4 k4 d4 f32 heads=2", "head 2"},
       {"weights h2 q4 k4 d4 f32 keys=0,4", "key 4"},
+      {"weights h2 q4 k4 d4 f32 null=1 keys=5", "key 5"},
       {"weights h2 q4 k4 d4 f32 keys=a", "'a'"},
+      {"weights q4 k4 d4 f32 stage=raw", "probabilities"},
+      {"weights q4 k4 d4 f32 stage=scaled poison", "poison"},
+      {"merge q4 f32", "d<number>"},
+      {"merge q4 d4 f32 out=f16 in_place=left", "in place"},
       {"softmax q4 k4 d4 f32", "softmax"},
   };
   for (const auto& [line, says] : table) {

@@ -4,56 +4,11 @@
 #include <limits>
 #include <vector>
 
-#include "attention/validate.hpp"
-#include "fake_tensor.hpp"
+#include "attention_calls.hpp"
 
 using namespace weft;
+using namespace weft::test;
 using attention_detail::validate;
-using weft::test::fake_buffer;
-using weft::test::fake_tensor;
-using weft::test::message;
-
-namespace {
-
-// batch 2, heads 8 over kv_heads 4, q_len 16, kv_len 77, head_dim 64, value_dim 32
-AttentionCall valid_call() {
-  AttentionCall call;
-  call.query = fake_tensor(DType::f16, {2, 8, 16, 64});
-  call.key = fake_tensor(DType::f16, {2, 4, 77, 64});
-  call.value = fake_tensor(DType::f16, {2, 4, 77, 32});
-  call.output = fake_tensor(DType::f32, {2, 8, 16, 32});
-  return call;
-}
-
-AttentionCall full_call() {
-  AttentionCall call = valid_call();
-  call.mask = fake_tensor(DType::u8, {1, 8, 1, 77});
-  call.kv_lengths = fake_tensor(DType::i32, {2});
-  call.logsumexp = fake_tensor(DType::f32, {2, 8, 16});
-  return call;
-}
-
-// The refusal of a full call after a change to it.
-template <class Change>
-std::string refusal(Change change) {
-  AttentionCall call = full_call();
-  change(call);
-  return message(describe(call));
-}
-
-AttentionWeightsCall weights_call() {
-  AttentionWeightsCall call;
-  const AttentionCall base = full_call();
-  call.query = base.query;
-  call.key = base.key;
-  call.mask = base.mask;
-  call.kv_lengths = base.kv_lengths;
-  call.logsumexp = base.logsumexp;
-  call.weights = fake_tensor(DType::f32, {2, 8, 16, 77});
-  return call;
-}
-
-}  // namespace
 
 TEST_CASE("a call describes what its plan must fix") {
   const AttentionDesc plain = describe(valid_call()).value();
@@ -63,18 +18,22 @@ TEST_CASE("a call describes what its plan must fix") {
   CHECK(plain.head_dim == 64);
   CHECK(plain.value_dim == 32);
   CHECK(plain.mask == MaskKind::none);
-  CHECK_FALSE(plain.kv_lengths);
-  CHECK_FALSE(plain.logsumexp);
+  CHECK_FALSE(plain.bias);
+  CHECK(plain.features == 0);
   CHECK(plain.q_len == 16);
   CHECK(plain.kv_len == 77);
 
   AttentionCall call = full_call();
-  CHECK(describe(call).value().mask == MaskKind::boolean);
-  CHECK(describe(call).value().kv_lengths);
-  CHECK(describe(call).value().logsumexp);
-  call.mask = fake_tensor(DType::bf16, {2, 1, 16, 77});
-  CHECK(describe(call).value().mask == MaskKind::bias);
-  CHECK(describe(call).value().mask_dtype == DType::bf16);
+  CHECK(describe(call).value().mask == MaskKind::keep);
+  CHECK(describe(call).value().mask_dtype == DType::u8);
+  CHECK(describe(call).value().features == (kFeatureKvLengths | kFeatureLogsumexp));
+  call.keep_mask = {};
+  call.drop_mask = fake_tensor(DType::i32, {1, 8, 1, 77});
+  CHECK(describe(call).value().mask == MaskKind::drop);
+  CHECK(describe(call).value().mask_dtype == DType::i32);
+  call.bias = fake_tensor(DType::bf16, {2, 1, 16, 77});
+  CHECK(describe(call).value().bias);
+  CHECK(describe(call).value().bias_dtype == DType::bf16);
 }
 
 TEST_CASE("tensors that are required must be given") {
@@ -100,11 +59,16 @@ TEST_CASE("ranks and types") {
         "attention: query.dtype is i32; it must be f32, f16 or bf16");
   CHECK(refusal([](AttentionCall& c) { c.value.dtype = DType::bf16; }) ==
         "attention: value.dtype is bf16, key.dtype is f16; they must match");
-  CHECK(refusal([](AttentionCall& c) { c.mask.dtype = DType::i32; }) ==
-        "attention: mask.dtype is i32; it must be u8 (boolean) or f32, f16 or bf16 (bias)");
+  CHECK(refusal([](AttentionCall& c) { c.keep_mask.dtype = DType::f32; }) ==
+        "attention: keep_mask.dtype is f32; it must be u8 or i32");
   CHECK(refusal([](AttentionCall& c) {
-          c.mask = fake_tensor(DType::u8, {16, 77});
-        }) == "attention: mask.shape is [16, 77]; its rank must be 4");
+          c.keep_mask = fake_tensor(DType::u8, {16, 77});
+        }) == "attention: keep_mask.shape is [16, 77]; its rank must be 4");
+  CHECK(refusal([](AttentionCall& c) {
+          c.bias = fake_tensor(DType::u8, {1, 1, 1, 77});
+        }) == "attention: bias.dtype is u8; it must be f32, f16 or bf16");
+  CHECK(refusal([](AttentionCall& c) { c.sinks = fake_tensor(DType::f16, {8}); }) ==
+        "attention: sinks.dtype is f16; it must be f32");
   CHECK(refusal([](AttentionCall& c) { c.kv_lengths.dtype = DType::f32; }) ==
         "attention: kv_lengths.dtype is f32; it must be i32");
   CHECK(refusal([](AttentionCall& c) { c.logsumexp.dtype = DType::f16; }) ==
@@ -116,8 +80,14 @@ TEST_CASE("sizes that must match") {
           c.key = fake_tensor(DType::f16, {2, 4, 77, 80});
         }) == "attention: key.shape[3] is 80, query.shape[3] is 64; they must match");
   CHECK(refusal([](AttentionCall& c) {
-          c.key = fake_tensor(DType::f16, {1, 4, 77, 64});
-        }) == "attention: key.shape[0] is 1, query.shape[0] is 2; they must match");
+          c.key = fake_tensor(DType::f16, {3, 4, 77, 64});
+        }) == "attention: key.shape[0] is 3; it must be 2, the batch, or 1");
+  CHECK(refusal([](AttentionCall& c) {
+          c.query = fake_tensor(DType::f16, {3, 8, 16, 64});
+        }) == "attention: query.shape[0] is 3; it must be 2, the batch, or 1");
+  CHECK(refusal([](AttentionCall& c) {
+          c.value = fake_tensor(DType::f16, {3, 4, 77, 32});
+        }) == "attention: value.shape[0] is 3; it must be 2, the batch, or 1");
   CHECK(refusal([](AttentionCall& c) {
           c.value = fake_tensor(DType::f16, {2, 4, 76, 32});
         }) == "attention: value.shape[2] is 76, key.shape[2] is 77; they must match");
@@ -126,52 +96,68 @@ TEST_CASE("sizes that must match") {
         }) == "attention: output.shape[3] is 64, value.shape[3] is 32; they must match");
   CHECK(refusal([](AttentionCall& c) {
           c.output = fake_tensor(DType::f16, {2, 4, 16, 32});
-        }) == "attention: output.shape[1] is 4, query.shape[1] is 8; they must match");
+        }) == "attention: query.shape[1] is 8; it must be 4, the heads, or 1");
   CHECK(refusal([](AttentionCall& c) {
           c.logsumexp = fake_tensor(DType::f32, {2, 8, 77});
-        }) == "attention: logsumexp.shape[2] is 77, query.shape[2] is 16; they must match");
+        }) == "attention: logsumexp.shape[2] is 77, output.shape[2] is 16; they must match");
   CHECK(refusal([](AttentionCall& c) { c.kv_lengths = fake_tensor(DType::i32, {3}); }) ==
-        "attention: kv_lengths.shape[0] is 3, query.shape[0] is 2; they must match");
+        "attention: kv_lengths.shape[0] is 3; it must be 2, the items");
+  CHECK(refusal([](AttentionCall& c) { c.position_offsets = fake_tensor(DType::i32, {1}); }) ==
+        "attention: position_offsets.shape[0] is 1; it must be 2, the items");
+  CHECK(refusal([](AttentionCall& c) { c.sinks = fake_tensor(DType::f32, {4}); }) ==
+        "attention: sinks.shape[0] is 4; it must be 8, the heads");
+  CHECK(refusal([](AttentionCall& c) { c.score_items = fake_tensor(DType::i32, {3}); }) ==
+        "attention: score_items.shape[0] is 3; it must be 2, the batch");
 }
 
 TEST_CASE("kv_heads divides heads") {
   CHECK(refusal([](AttentionCall& c) {
           c.key = fake_tensor(DType::f16, {2, 3, 77, 64});
           c.value = fake_tensor(DType::f16, {2, 3, 77, 32});
-        }) == "attention: key.shape[1] is 3, query.shape[1] is 8; kv_heads must divide heads");
+        }) == "attention: key.shape[1] is 3, there are 8 heads; kv_heads must divide heads");
   CHECK(refusal([](AttentionCall& c) {
           c.key = fake_tensor(DType::f16, {2, 0, 77, 64});
           c.value = fake_tensor(DType::f16, {2, 0, 77, 32});
-        }) == "attention: key.shape[1] is 0, query.shape[1] is 8; kv_heads must divide heads");
+        }) == "attention: key.shape[1] is 0, there are 8 heads; kv_heads must divide heads");
 }
 
-TEST_CASE("head_dim and value_dim are 1 to 256") {
-  for (int64_t dim : {0, 257}) {
+TEST_CASE("head_dim and value_dim are 1 to 576") {
+  for (int64_t dim : {0, 577}) {
     AttentionCall call = valid_call();
     call.query = fake_tensor(DType::f16, {2, 8, 16, dim});
     call.key = fake_tensor(DType::f16, {2, 4, 77, dim});
     CHECK(message(describe(call)) ==
-          "attention: query.shape[3] is " + std::to_string(dim) + "; it must be 1 to 256");
+          "attention: query.shape[3] is " + std::to_string(dim) + "; it must be 1 to 576");
     call = valid_call();
     call.value = fake_tensor(DType::f16, {2, 4, 77, dim});
     call.output = fake_tensor(DType::f16, {2, 8, 16, dim});
     CHECK(message(describe(call)) ==
-          "attention: value.shape[3] is " + std::to_string(dim) + "; it must be 1 to 256");
+          "attention: value.shape[3] is " + std::to_string(dim) + "; it must be 1 to 576");
   }
 }
 
-TEST_CASE("a mask repeats along axes where it has one element") {
-  for (const Dims& shape :
-       {Dims{1, 1, 1, 77}, Dims{2, 1, 1, 77}, Dims{1, 8, 16, 77}, Dims{2, 8, 16, 77}})
-    CHECK(refusal([&](AttentionCall& c) { c.mask = fake_tensor(DType::u8, shape); }) == "no error");
-  CHECK(refusal([](AttentionCall& c) {
-          c.mask = fake_tensor(DType::u8, {2, 4, 16, 77});
-        }) ==
-        "attention: mask.shape[1] is 4, query.shape[1] is 8; they must match, or the mask's must "
-        "be 1");
-  CHECK(refusal([](AttentionCall& c) {
-          c.mask = fake_tensor(DType::u8, {2, 8, 16, 1});
-        }) == "attention: mask.shape[3] is 1, key.shape[2] is 77; they must match");
+TEST_CASE("masks and bias repeat along axes where they have one element") {
+  using C = AttentionCall;
+  for (const Dims& shape : {Dims{1, 1, 1, 77}, Dims{2, 1, 1, 77}, Dims{1, 8, 16, 77},
+                            Dims{2, 8, 16, 77}, Dims{1, 1, 1, 1}, Dims{2, 8, 16, 76}}) {
+    CHECK(refusal([&](C& c) { c.keep_mask = fake_tensor(DType::i32, shape); }) == "no error");
+    CHECK(refusal([&](C& c) { c.bias = fake_tensor(DType::f16, shape); }) == "no error");
+  }
+  CHECK(refusal([](C& c) {
+          c.keep_mask = fake_tensor(DType::u8, {2, 4, 16, 77});
+        }) == "attention: keep_mask.shape[1] is 4; it must be 8, the heads, or 1");
+  CHECK(refusal([](C& c) {
+          c.bias = fake_tensor(DType::f32, {3, 8, 16, 77});
+        }) == "attention: bias.shape[0] is 3; it must be 2, the items, or 1");
+  CHECK(refusal([](C& c) {
+          c.keep_mask = fake_tensor(DType::u8, {2, 8, 16, 78});
+        }) == "attention: keep_mask.shape[3] is 78; it must be 1 to 77, kv_len");
+  CHECK(refusal([](C& c) {
+          c.bias = fake_tensor(DType::f32, {2, 8, 16, 0});
+        }) == "attention: bias.shape[3] is 0; it must be 1 to 77, kv_len");
+  CHECK(refusal([](C& c) {
+          c.drop_mask = fake_tensor(DType::u8, {1, 1, 1, 77});
+        }) == "attention: keep_mask and drop_mask are both given; at most one may be");
 }
 
 TEST_CASE("strides") {
@@ -184,34 +170,38 @@ TEST_CASE("strides") {
           c.logsumexp.strides = {128, 16, 0};
         }) == "attention: logsumexp.strides[2] is 0; it must be 1");
   CHECK(refusal([](AttentionCall& c) { c.key.strides[0] = 0; }) == "no error");  // one item for all
-  CHECK(refusal([](AttentionCall& c) { c.mask.strides[2] = -5; }) == "no error");  // an axis of one
+  CHECK(refusal([](AttentionCall& c) { c.keep_mask.strides[2] = -5; }) ==
+        "no error");  // an axis of one
   CHECK(refusal([](AttentionCall& c) { c.key.shape[2] = int64_t{1} << 31; }) ==
         "attention: key.shape[2] is 2147483648; it must be 0 to 2147483647");
 }
 
-TEST_CASE("rows of one slice span at most 31 bits of elements") {
+TEST_CASE("rows of one block span at most 31 bits of elements") {
   AttentionCall call = valid_call();
   call.key.buffer = fake_buffer(UINT64_MAX);
   call.key.strides = {0, 0, 28256363,
                       1};  // 76 rows further: 2147483588, and 64 elements of the last
   CHECK(message(describe(call)) ==
-        "attention: key has 77 rows with stride 28256363; rows of one slice must span at most "
-        "2147483647 "
-        "elements");
+        "attention: key.strides[2] is 28256363; 77 rows must span at most 2147483647 elements");
   call.key.strides[2] = 28256362;
+  CHECK(message(describe(call)) == "no error");
+  // More rows than a block: only a block's are counted.
+  call.key.shape[2] = call.value.shape[2] = 100000;
+  call.value.strides[2] = 0;
+  call.key.strides[2] = 16'000'000;
   CHECK(message(describe(call)) == "no error");
 }
 
 TEST_CASE("rows of a mask lie at most 32 bits of bytes apart") {
   AttentionCall call = valid_call();
-  call.mask = fake_tensor(DType::f32, {1, 1, 16, 77});
-  call.query.shape[2] = call.output.shape[2] = call.mask.shape[2] = 2;
-  call.mask.buffer = fake_buffer(UINT64_MAX);
-  call.mask.strides[2] = int64_t{1} << 30;
+  call.bias = fake_tensor(DType::f32, {1, 1, 16, 77});
+  call.query.shape[2] = call.output.shape[2] = call.bias.shape[2] = 2;
+  call.bias.buffer = fake_buffer(UINT64_MAX);
+  call.bias.strides[2] = int64_t{1} << 30;
   CHECK(
       message(describe(call)) ==
-      "attention: mask.strides[2] is 1073741824; its rows must be at most 4294967295 bytes apart");
-  call.mask.strides[2] -= 1;
+      "attention: bias.strides[2] is 1073741824; its rows must be at most 4294967295 bytes apart");
+  call.bias.strides[2] -= 1;
   CHECK(message(describe(call)) == "no error");
 }
 
@@ -270,9 +260,10 @@ TEST_CASE("the scale is finite, and may be negative") {
   CHECK(refusal([](AttentionCall& c) { c.scale = std::nanf(""); }) != "no error");
   CHECK(refusal([](AttentionCall& c) { c.scale = 3e38f; }) != "no error");
   AttentionCall call = valid_call();
-  CHECK(validate(call).value().scale_log2 == static_cast<float>(0.125 * std::log2(std::exp(1.0))));
+  CHECK(validate(call).value().scores.scale_log2 ==
+        static_cast<float>(0.125 * std::log2(std::exp(1.0))));
   call.scale = -1.0f;
-  CHECK(validate(call).value().scale_log2 == static_cast<float>(-std::log2(std::exp(1.0))));
+  CHECK(validate(call).value().scores.scale_log2 == static_cast<float>(-std::log2(std::exp(1.0))));
 }
 
 TEST_CASE("batch, heads and lengths may be 0") {
@@ -313,22 +304,34 @@ TEST_CASE("aligned calls start every row on 4 elements") {
 TEST_CASE("descriptions are checked and completed") {
   AttentionDesc desc;
   desc.head_dim = 64;
-  desc.mask_dtype = DType::f32;  // means nothing without a bias
+  desc.mask_dtype = DType::f32;  // means nothing without a mask
   CHECK(validate(desc).value().value_dim == 64);
   CHECK(validate(desc).value().mask_dtype == DType::u8);
-  desc.head_dim = 257;
-  CHECK(message(validate(desc)) == "attention: head_dim is 257; it must be 1 to 256");
+  desc.head_dim = 577;
+  CHECK(message(validate(desc)) == "attention: head_dim is 577; it must be 1 to 576");
   desc.head_dim = 0;
-  CHECK(message(validate(desc)) == "attention: head_dim is 0; it must be 1 to 256");
+  CHECK(message(validate(desc)) == "attention: head_dim is 0; it must be 1 to 576");
   desc.head_dim = 64;
   desc.kv_dtype = DType::u8;
   CHECK(message(validate(desc)) == "attention: kv_dtype is u8; it must be f32, f16 or bf16");
   desc.kv_dtype = DType::f32;
-  desc.mask = MaskKind::bias;
-  desc.mask_dtype = DType::u8;
-  CHECK(message(validate(desc)) == "attention: mask_dtype is u8; it must be f32, f16 or bf16");
+  desc.mask = MaskKind::keep;
+  desc.mask_dtype = DType::f16;
+  CHECK(message(validate(desc)) == "attention: mask_dtype is f16; it must be u8 or i32");
   desc.mask = static_cast<MaskKind>(3);
   CHECK(message(validate(desc)) == "attention: mask is 3; it must be a MaskKind");
+  desc.mask = MaskKind::none;
+  desc.bias_dtype = DType::u8;  // means nothing without a bias
+  CHECK(validate(desc).value().bias_dtype == DType::f32);
+  desc.bias = true;
+  CHECK(message(validate(desc)) == "attention: bias_dtype is u8; it must be f32, f16 or bf16");
+  desc.bias = false;
+  desc.features = kAllFeatures + 1;
+  CHECK(message(validate(desc)) ==
+        "attention: features is 8192; it must be a sum of kFeature... bits");
+  desc.features = kFeatureRegionMask;
+  CHECK(message(validate(desc)) ==
+        "attention: features has kFeatureRegionMask; it needs kFeatureRegions");
 }
 
 TEST_CASE("a call must be what its plan was made for; lengths may differ") {
@@ -343,70 +346,18 @@ TEST_CASE("a call must be what its plan was made for; lengths may differ") {
   call = plan;
   call.mask = MaskKind::none;
   CHECK(message(attention_detail::match(call, plan)) ==
-        "attention: the mask is none, the plan was made for boolean");
+        "attention: the mask is none, the plan was made for keep_mask");
   call = plan;
-  call.logsumexp = false;
+  call.bias = true;
   CHECK(message(attention_detail::match(call, plan)) ==
-        "attention: logsumexp is not given, the plan was made for given");
+        "attention: bias is given, the plan was made for not given");
+  call = plan;
+  call.features &= ~kFeatureLogsumexp;
+  CHECK(message(attention_detail::match(call, plan)).contains("the plan was made with it"));
+  call.features = plan.features | kFeatureSinks;
+  CHECK(message(attention_detail::match(call, plan)).contains("the plan was made without"));
   call = plan;
   call.value_dim = 48;
   CHECK(message(attention_detail::match(call, plan)) ==
         "attention: value.shape[3] is 48, the plan was made for 32");
-}
-
-TEST_CASE("weights: shapes follow the listed heads and keys") {
-  AttentionWeightsCall call = weights_call();
-  CHECK(validate(call).value().output_heads == 8);
-  CHECK(validate(call).value().key_count == 77);
-  const std::vector<uint32_t> heads{7, 0, 3};
-  const std::vector<uint32_t> keys{5, 76};
-  call.heads = heads;
-  CHECK(message(validate(call)) ==
-        "attention_weights: weights.shape[1] is 8; it must be 3, the output heads");
-  call.keys = keys;
-  call.weights = fake_tensor(DType::f32, {2, 3, 16, 77});
-  CHECK(message(validate(call)) ==
-        "attention_weights: weights.shape[3] is 77; it must be 2, the listed keys");
-  call.weights = fake_tensor(DType::f32, {2, 3, 16, 2});
-  CHECK(message(validate(call)) == "no error");
-  call.mean_heads = true;
-  CHECK(message(validate(call)) ==
-        "attention_weights: weights.shape[1] is 3; it must be 1, the output heads");
-  call.weights = fake_tensor(DType::f32, {2, 1, 16, 2});
-  CHECK(validate(call).value().head_count == 3);
-  CHECK(validate(call).value().output_heads == 1);
-}
-
-TEST_CASE("weights: lists hold numbers of heads and keys that exist") {
-  const std::vector<uint32_t> numbers{0, 77};
-  AttentionWeightsCall call = weights_call();
-  call.keys = numbers;
-  CHECK(message(validate(call)) == "attention_weights: keys[1] is 77; it must be below 77");
-  call.keys = {};
-  call.heads = numbers;
-  CHECK(message(validate(call)) == "attention_weights: heads[1] is 77; it must be below 8");
-}
-
-TEST_CASE("weights: the rules of attention hold") {
-  const auto changed = [](auto change) {
-    AttentionWeightsCall call = weights_call();
-    change(call);
-    return message(validate(call));
-  };
-  CHECK(changed([](AttentionWeightsCall& c) { c.logsumexp = {}; }) ==
-        "attention_weights: logsumexp is not given");
-  CHECK(changed([](AttentionWeightsCall& c) { c.weights = {}; }) ==
-        "attention_weights: weights is not given");
-  CHECK(changed([](AttentionWeightsCall& c) { c.weights.dtype = DType::f16; }) ==
-        "attention_weights: weights.dtype is f16; it must be f32");
-  CHECK(changed([](AttentionWeightsCall& c) {
-          c.key = fake_tensor(DType::f16, {2, 4, 77, 80});
-        }) == "attention_weights: key.shape[3] is 80, query.shape[3] is 64; they must match");
-  CHECK(
-      changed([](AttentionWeightsCall& c) { c.weights.strides[1] = 0; }).contains("share memory"));
-  CHECK(changed([](AttentionWeightsCall& c) {
-          c.mean_heads = true;
-          c.query.shape[1] = c.logsumexp.shape[1] = c.weights.shape[1] = 0;
-          c.mask = {};
-        }) == "attention_weights: query.shape[1] is 0; a mean over heads needs at least one");
 }
