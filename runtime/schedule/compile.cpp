@@ -15,11 +15,19 @@ constexpr uint64_t kArgsAlignmentBytes = 16;
 
 using BufferPtr = std::shared_ptr<vulkan::BufferState>;
 
+// A buffer for the search for hazards: buffers that share memory are parts of one.
+struct Place {
+  uint32_t memory = 0;
+  uint64_t offset_bytes = 0;
+};
+
 struct Compiler {
   RecorderState& recorder;
+  const Destination& destination;
   std::vector<Operation>& operations;
   std::map<const vulkan::BufferState*, uint32_t> numbers;
   std::vector<BufferPtr> buffers;  // by number
+  std::vector<Place> places;       // of each buffer
   std::vector<uint32_t> level;     // of each operation
   std::map<const vulkan::BufferState*, uint64_t> transient_offsets;
   uint64_t transient_bytes = 0;
@@ -27,7 +35,8 @@ struct Compiler {
   BufferPtr arena;  // of transient tensors
   BufferPtr args;   // of argument blocks
 
-  explicit Compiler(RecorderState& state) : recorder(state), operations(state.operations) {}
+  Compiler(RecorderState& state, const Destination& destination)
+      : recorder(state), destination(destination), operations(state.operations) {}
 
   vulkan::DeviceState& device() { return *recorder.device.state(); }
 
@@ -38,11 +47,32 @@ struct Compiler {
           buffers.push_back(access.buffer);
   }
 
+  // Wrapped memory may be wrapped more than once: buffers are told apart by their addresses.
+  void find_places() {
+    std::vector<uint32_t> order(buffers.size());
+    std::iota(order.begin(), order.end(), 0u);
+    const auto address = [&](uint32_t i) { return vulkan::address_of(*buffers[i]); };
+    std::stable_sort(order.begin(), order.end(),
+                     [&](uint32_t a, uint32_t b) { return address(a) < address(b); });
+    places.resize(buffers.size());
+    uint32_t memory = 0;  // the first buffer of the memory that is being filled, up to `end`
+    uint64_t end = 0;
+    for (const uint32_t i : order) {
+      const bool has_address = address(i) != 0;  // transient tensors have none
+      if (!has_address || address(i) >= end) memory = i;
+      places[i] = {memory, has_address ? address(i) - address(memory) : 0};
+      if (has_address) end = std::max(end, address(i) + vulkan::size_of(*buffers[i]));
+    }
+  }
+
   void find_levels() {
     std::vector<Node> nodes(operations.size());
     for (size_t i = 0; i < operations.size(); ++i)
-      for (const Access& access : operations[i].accesses)
-        nodes[i].ranges.push_back({numbers[access.buffer.get()], access.begin, access.end, access.write});
+      for (const Access& access : operations[i].accesses) {
+        const auto& [memory, offset_bytes] = places[numbers[access.buffer.get()]];
+        nodes[i].ranges.push_back(
+            {memory, offset_bytes + access.begin, offset_bytes + access.end, access.write});
+      }
     level = levels(nodes);
   }
 
@@ -58,7 +88,16 @@ struct Compiler {
         if (first) {
           if (!written_by(operations[i], buffer))
             return fail(Code::invalid_argument, std::string(operations[i].name) +
-                                                    ": a transient tensor must be written before it is read");
+                                                    ": a transient tensor of " +
+                                                    std::to_string(vulkan::size_of(*buffer)) +
+                                                    " bytes must be written before it is read");
+          // Here and not when they are summed: what fits one by one has a sum that does not wrap.
+          const uint64_t most = recorder.device.traits().max_allocation_bytes;
+          if (vulkan::size_of(*buffer) > most)
+            return fail(Code::out_of_memory,
+                        std::string(operations[i].name) + ": a transient tensor has " +
+                            std::to_string(vulkan::size_of(*buffer)) +
+                            " bytes, the device allows at most " + std::to_string(most));
           lifetimes.push_back({vulkan::size_of(*buffer), level[i], level[i]});
           owners.push_back(buffer);
         }
@@ -68,7 +107,8 @@ struct Compiler {
       }
     }
     const Placement placement = place(lifetimes, kTransientAlignmentBytes);
-    for (size_t i = 0; i < owners.size(); ++i) transient_offsets[owners[i]] = placement.offsets_bytes[i];
+    for (size_t i = 0; i < owners.size(); ++i)
+      transient_offsets[owners[i]] = placement.offsets_bytes[i];
     transient_bytes = placement.total_bytes;
     for (const Lifetime& life : lifetimes) transient_bytes_summed += life.bytes;
     if (transient_bytes == 0) return {};
@@ -96,21 +136,26 @@ struct Compiler {
   Result<void> write_addresses() {
     uint64_t args_bytes = 0;
     for (const Operation& operation : operations)
-      args_bytes += (operation.args_block.size() + kArgsAlignmentBytes - 1) / kArgsAlignmentBytes * kArgsAlignmentBytes;
+      args_bytes += (operation.args_block.size() + kArgsAlignmentBytes - 1) / kArgsAlignmentBytes *
+                    kArgsAlignmentBytes;
     if (args_bytes > 0) {
-      WEFT_ASSIGN(args, vulkan::make_buffer(device(), args_bytes, Memory::device));
+      WEFT_ASSIGN(args, vulkan::make_buffer(device(), args_bytes, destination.args_memory));
     }
     std::vector<std::byte> blocks(args_bytes);
     uint64_t at = 0;
     for (Operation& operation : operations) {
-      for (const AddressSlot& slot : operation.slots) store(operation.push_block.data() + slot.at, address(slot));
+      for (const AddressSlot& slot : operation.slots)
+        store(operation.push_block.data() + slot.at, address(slot));
       if (operation.args_block.empty()) continue;
       const uint64_t block = vulkan::address_of(*args) + at;
       for (const auto& list : operation.lists)
-        store(operation.args_block.data() + list.at, block + list.offset_bytes);
+        store(operation.push_block.data() + list.at, block + list.offset_bytes);
+      for (const AddressSlot& slot : operation.args_slots)
+        store(operation.args_block.data() + slot.at, address(slot));
       store(operation.push_block.data() + operation.args_at, block);
       std::memcpy(blocks.data() + at, operation.args_block.data(), operation.args_block.size());
-      at += (operation.args_block.size() + kArgsAlignmentBytes - 1) / kArgsAlignmentBytes * kArgsAlignmentBytes;
+      at += (operation.args_block.size() + kArgsAlignmentBytes - 1) / kArgsAlignmentBytes *
+            kArgsAlignmentBytes;
     }
     return args ? vulkan::write_buffer(args, blocks) : Result<void>{};
   }
@@ -121,8 +166,8 @@ struct Compiler {
   std::vector<vulkan::Step> steps(std::vector<OperationTime>& names, uint32_t& barriers) {
     std::vector<size_t> order(operations.size());
     std::iota(order.begin(), order.end(), size_t{0});
-    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return level[a] < level[b]; });
-    const double limit = vulkan::max_flops_per_submission(device());
+    std::stable_sort(order.begin(), order.end(),
+                     [&](size_t a, size_t b) { return level[a] < level[b]; });
     std::vector<vulkan::Step> result;
     double flops = 0;
     for (size_t i = 0; i < order.size(); ++i) {
@@ -130,44 +175,56 @@ struct Compiler {
       vulkan::Step step;
       step.pipeline = operation.pipeline;
       step.push = std::span(operation.push_block).first(operation.push_bytes);
-      for (int axis = 0; axis < 3; ++axis) step.groups[axis] = static_cast<uint32_t>(operation.groups[axis]);
-      step.cut_before = i > 0 && flops + operation.flops > limit;
+      for (int axis = 0; axis < 3; ++axis)
+        step.groups[axis] = static_cast<uint32_t>(operation.groups[axis]);
+      step.cut_before = i > 0 && flops + operation.flops > destination.max_flops;
       step.barrier_before = i > 0 && level[order[i]] != level[order[i - 1]] && !step.cut_before;
       flops = step.cut_before ? operation.flops : flops + operation.flops;
       barriers += step.barrier_before;
-      names.push_back({operation.label.empty() ? operation.name : operation.name + (" " + operation.label),
-                       operation.kernel, 0, 0, operation.flops, operation.bytes});
+      names.push_back(
+          {operation.label.empty() ? operation.name : operation.name + (" " + operation.label),
+           operation.kernel, 0, 0, operation.flops, operation.bytes});
       result.push_back(step);
     }
     return result;
   }
 };
 
-}  // namespace
-
-Result<std::shared_ptr<ProgramState>> compile(RecorderState& recorder, const ProgramOptions& options) {
-  if (options.timestamps && recorder.device.traits().timestamp_period_ns == 0)
-    return fail(Code::unsupported, "program: timestamps are asked for, but " + recorder.device.traits().name +
+Result<std::shared_ptr<ProgramState>> make_program(RecorderState& recorder,
+                                                   const Destination& destination) {
+  WEFT_TRY(vulkan::check_not_lost(*recorder.device.state(), "program"));
+  if (destination.timestamps && recorder.device.traits().timestamp_period_ns == 0)
+    return fail(Code::unsupported, "program: timestamps are asked for, but " +
+                                       recorder.device.traits().name +
                                        " has none on its compute queue");
-  Compiler compiler(recorder);
+  Compiler compiler(recorder, destination);
   compiler.number_buffers();
+  compiler.find_places();
   compiler.find_levels();
   WEFT_TRY(compiler.place_transients());
   WEFT_TRY(compiler.write_addresses());
 
   auto program = std::make_shared<ProgramState>();
-  program->device = &compiler.device();
-  program->timestamps = options.timestamps;
+  program->timestamps = destination.timestamps;
   const auto steps = compiler.steps(program->operations, program->stats.barriers);
-  WEFT_ASSIGN(program->commands, vulkan::record(compiler.device(), steps, options.timestamps));
+  WEFT_ASSIGN(program->commands, destination.record(compiler.device(), steps));
   program->stats.operations = static_cast<uint32_t>(steps.size());
-  program->stats.submissions = vulkan::submissions(*program->commands);
+  program->stats.submissions = program->commands ? vulkan::submissions(*program->commands) : 0;
   program->stats.transient_bytes = compiler.transient_bytes;
   program->stats.transient_bytes_summed = compiler.transient_bytes_summed;
   for (BufferPtr& buffer : compiler.buffers)
     if (vulkan::recording_of(*buffer) == 0) program->buffers.push_back(std::move(buffer));
   for (BufferPtr* own : {&compiler.arena, &compiler.args})
     if (*own) program->buffers.push_back(std::move(*own));
+  return program;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<ProgramState>> compile(RecorderState& recorder,
+                                              const Destination& destination) {
+  auto program = make_program(recorder, destination);
+  recorder.clear();
   return program;
 }
 

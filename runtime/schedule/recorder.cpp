@@ -15,6 +15,7 @@ uint64_t next_recording() {
 }
 
 Result<void> check(const RecorderState& state, const Operation& operation) {
+  WEFT_TRY(vulkan::check_not_lost(*state.device.state(), operation.name));
   const std::string name = operation.name;
   const auto& most = state.device.traits().max_workgroup_count;
   for (size_t axis = 0; axis < 3; ++axis)
@@ -27,7 +28,10 @@ Result<void> check(const RecorderState& state, const Operation& operation) {
       return fail(Code::invalid_argument, name + ": a tensor belongs to another device");
     const uint64_t recording = vulkan::recording_of(*access.buffer);
     if (recording != 0 && recording != state.recording)
-      return fail(Code::invalid_argument, name + ": a transient tensor belongs to another recording");
+      return fail(Code::invalid_argument,
+                  name + ": a transient tensor of " +
+                      std::to_string(vulkan::size_of(*access.buffer)) +
+                      " bytes belongs to another recording; it must be of this one");
   }
   return {};
 }
@@ -36,18 +40,12 @@ Result<void> check(const RecorderState& state, const Operation& operation) {
 
 RecorderState::RecorderState(const Device& device) : device(device), recording(next_recording()) {}
 
-Result<Ticket> run(const std::shared_ptr<vulkan::DeviceState>& device,
-                   const std::shared_ptr<ProgramState>& program) {
-  WEFT_ASSIGN(const uint64_t value, vulkan::submit(*device, *program->commands, program->buffers, program));
-  uint64_t last = program->last_run;
-  while (last < value && !program->last_run.compare_exchange_weak(last, value)) {
-  }
-  return Ticket(device, value);
-}
+void RecorderState::clear() { *this = RecorderState(device); }
 
 }  // namespace schedule
 
-Recorder::Recorder(const Device& device) : state_(std::make_unique<schedule::RecorderState>(device)) {}
+Recorder::Recorder(const Device& device)
+    : state_(std::make_unique<schedule::RecorderState>(device)) {}
 Recorder::Recorder(Recorder&&) noexcept = default;
 Recorder& Recorder::operator=(Recorder&&) noexcept = default;
 Recorder::~Recorder() = default;
@@ -60,7 +58,8 @@ Tensor Recorder::transient(DType dtype, const Dims& shape) {
   tensor.shape = shape;
   tensor.strides = dense_strides(shape);
   const auto& device = state_->device.state();
-  tensor.buffer = Buffer(device, vulkan::make_transient(*device, tensor.extent_bytes(), state_->recording));
+  tensor.buffer =
+      Buffer(device, vulkan::make_transient(*device, tensor.extent_bytes(), state_->recording));
   return tensor;
 }
 
@@ -74,11 +73,15 @@ Result<void> Recorder::add(schedule::Operation&& operation) {
 }
 
 Result<Program> Recorder::finish(const ProgramOptions& options) {
-  auto program = schedule::compile(*state_, options);
-  const Device device = state_->device;
-  state_ = std::make_unique<schedule::RecorderState>(device);
-  if (!program) return std::unexpected(std::move(program).error());
-  return Program(device.state(), std::move(*program));
+  const auto& device = state_->device.state();
+  schedule::Destination destination;
+  destination.max_flops = vulkan::max_flops_per_submission(*device);
+  destination.timestamps = options.timestamps;
+  destination.record = [&](vulkan::DeviceState& target, std::span<const vulkan::Step> steps) {
+    return vulkan::record(target, steps, options.timestamps);
+  };
+  WEFT_ASSIGN(auto program, schedule::compile(*state_, destination));
+  return Program(device, std::move(program));
 }
 
 Result<Ticket> Recorder::submit() {
@@ -86,7 +89,12 @@ Result<Ticket> Recorder::submit() {
   return program.run();
 }
 
-Result<Ticket> Program::run() const { return schedule::run(device_, state_); }
+Result<Ticket> Program::run() const {
+  return schedule::run(device_, state_,
+                       [](auto& device, auto& commands, auto& buffers, auto& program) {
+                         return vulkan::submit(device, commands, buffers, program);
+                       });
+}
 const ProgramStats& Program::stats() const noexcept { return state_->stats; }
 
 Result<std::vector<OperationTime>> Program::times() const {

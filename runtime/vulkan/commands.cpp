@@ -1,20 +1,24 @@
 #include "vulkan/commands.hpp"
 
 #include "vulkan/command_list.hpp"
+#include "vulkan/external.hpp"
 #include "vulkan/result.hpp"
 
 namespace weft::vulkan {
 namespace {
 
+constexpr VkPipelineStageFlags2 kCompute = VK_PIPELINE_STAGE_2_COMPUTE_SHADER_BIT;
 constexpr VkPipelineStageFlags2 kStages = VK_PIPELINE_STAGE_2_COMPUTE_SHADER_BIT |
                                           VK_PIPELINE_STAGE_2_TRANSFER_BIT |
                                           VK_PIPELINE_STAGE_2_HOST_BIT;
 
-void barrier(const DeviceState& device, VkCommandBuffer commands, VkPipelineStageFlags2 stages) {
+// Makes everything written in the stages `from` visible to reads and writes in the stages `to`.
+void barrier(const DeviceState& device, VkCommandBuffer commands, VkPipelineStageFlags2 from,
+             VkPipelineStageFlags2 to) {
   VkMemoryBarrier2 memory{VK_STRUCTURE_TYPE_MEMORY_BARRIER_2};
-  memory.srcStageMask = stages;
+  memory.srcStageMask = from;
   memory.srcAccessMask = VK_ACCESS_2_MEMORY_WRITE_BIT;
-  memory.dstStageMask = stages;
+  memory.dstStageMask = to;
   memory.dstAccessMask = VK_ACCESS_2_MEMORY_READ_BIT | VK_ACCESS_2_MEMORY_WRITE_BIT;
   VkDependencyInfo info{VK_STRUCTURE_TYPE_DEPENDENCY_INFO};
   info.memoryBarrierCount = 1;
@@ -22,24 +26,26 @@ void barrier(const DeviceState& device, VkCommandBuffer commands, VkPipelineStag
   device.vk.vkCmdPipelineBarrier2(commands, &info);
 }
 
-void record_step(const DeviceState& device, VkCommandBuffer commands, const CommandList& list,
-                 const Step& step, uint32_t index) {
-  if (step.barrier_before) barrier(device, commands, VK_PIPELINE_STAGE_2_COMPUTE_SHADER_BIT);
-  if (list.queries)
-    device.vk.vkCmdWriteTimestamp2(commands, VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT, list.queries, 2 * index);
+void record_step(const DeviceState& device, VkCommandBuffer commands, const Step& step) {
+  if (step.barrier_before) barrier(device, commands, kCompute, kCompute);
   device.vk.vkCmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_COMPUTE, step.pipeline->pipeline);
   device.vk.vkCmdPushConstants(commands, device.layout, VK_SHADER_STAGE_COMPUTE_BIT, 0,
                                static_cast<uint32_t>(step.push.size()), step.push.data());
   device.vk.vkCmdDispatch(commands, step.groups[0], step.groups[1], step.groups[2]);
-  if (list.queries)
-    device.vk.vkCmdWriteTimestamp2(commands, VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT, list.queries, 2 * index + 1);
+}
+
+void timestamp(const DeviceState& device, VkCommandBuffer commands, const CommandList& list,
+               uint32_t query) {
+  device.vk.vkCmdWriteTimestamp2(commands, VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT, list.queries,
+                                 query);
 }
 
 Result<void> make_queries(DeviceState& device, CommandList& list) {
   VkQueryPoolCreateInfo info{VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO};
   info.queryType = VK_QUERY_TYPE_TIMESTAMP;
   info.queryCount = 2 * list.steps;
-  if (VkResult result = device.vk.vkCreateQueryPool(device.device, &info, nullptr, &list.queries);
+  if (VkResult result =
+          device.vk.vkCreateQueryPool(device.device, &info, device.host(), &list.queries);
       result != VK_SUCCESS)
     return vk_fail(result, "program: timestamps");
   return {};
@@ -48,36 +54,91 @@ Result<void> make_queries(DeviceState& device, CommandList& list) {
 // Drops what finished work kept alive. The queue mutex is held; the caller drops `done` without it.
 void collect_finished(DeviceState& device, std::vector<std::shared_ptr<void>>& done) {
   uint64_t reached = 0;
-  if (device.vk.vkGetSemaphoreCounterValue(device.device, device.timeline, &reached) != VK_SUCCESS) return;
+  if (device.vk.vkGetSemaphoreCounterValue(device.device, device.timeline, &reached) != VK_SUCCESS)
+    return;
   while (!device.in_flight.empty() && device.in_flight.front().value <= reached) {
     done.push_back(std::move(device.in_flight.front().keep_alive));
     device.in_flight.pop_front();
   }
 }
 
-Result<void> submit_one(DeviceState& device, VkCommandBuffer commands, uint64_t value) {
+// The app's lock of an adopted queue, if it has one.
+class QueueLock {
+ public:
+  explicit QueueLock(const DeviceState& device) : device_(device) {
+    if (device_.lock_queue) device_.lock_queue();
+  }
+  QueueLock(const QueueLock&) = delete;
+  QueueLock& operator=(const QueueLock&) = delete;
+  ~QueueLock() {
+    if (device_.unlock_queue) device_.unlock_queue();
+  }
+
+ private:
+  const DeviceState& device_;
+};
+
+VkSemaphoreSubmitInfo submit_info(const SemaphoreValue& point) {
+  VkSemaphoreSubmitInfo info{VK_STRUCTURE_TYPE_SEMAPHORE_SUBMIT_INFO};
+  info.semaphore = point.semaphore;
+  info.value = point.value;
+  info.stageMask = VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT;
+  return info;
+}
+
+Result<void> submit_one(DeviceState& device, VkCommandBuffer commands,
+                        std::span<const VkSemaphoreSubmitInfo> waits,
+                        std::span<const VkSemaphoreSubmitInfo> signals) {
   VkCommandBufferSubmitInfo buffer{VK_STRUCTURE_TYPE_COMMAND_BUFFER_SUBMIT_INFO};
   buffer.commandBuffer = commands;
-  VkSemaphoreSubmitInfo signal{VK_STRUCTURE_TYPE_SEMAPHORE_SUBMIT_INFO};
-  signal.semaphore = device.timeline;
-  signal.value = value;
-  signal.stageMask = VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT;
   VkSubmitInfo2 info{VK_STRUCTURE_TYPE_SUBMIT_INFO_2};
+  info.waitSemaphoreInfoCount = static_cast<uint32_t>(waits.size());
+  info.pWaitSemaphoreInfos = waits.data();
   info.commandBufferInfoCount = 1;
   info.pCommandBufferInfos = &buffer;
-  info.signalSemaphoreInfoCount = 1;
-  info.pSignalSemaphoreInfos = &signal;
+  info.signalSemaphoreInfoCount = static_cast<uint32_t>(signals.size());
+  info.pSignalSemaphoreInfos = signals.data();
+  QueueLock lock(device);
   const VkResult result = device.vk.vkQueueSubmit2(device.queue, 1, &info, VK_NULL_HANDLE);
   if (result == VK_ERROR_DEVICE_LOST) device.lost = true;
   if (result != VK_SUCCESS) return vk_fail(result, "submit");
   return {};
 }
 
+// One part of a list: the first one waits, the last one signals, each raises the device's timeline.
+Result<void> submit_part(DeviceState& device, const CommandList& list, size_t part,
+                         std::span<const SemaphoreValue> waits,
+                         std::span<const SemaphoreValue> signals) {
+  std::vector<VkSemaphoreSubmitInfo> wait_infos, signal_infos;
+  if (part == 0)
+    for (const SemaphoreValue& point : waits) wait_infos.push_back(submit_info(point));
+  signal_infos.push_back(submit_info({device.timeline, device.submitted + 1}));
+  if (part + 1 == list.buffers.size())
+    for (const SemaphoreValue& point : signals) signal_infos.push_back(submit_info(point));
+  WEFT_TRY(submit_one(device, list.buffers[part], wait_infos, signal_infos));
+  ++device.submitted;
+  return {};
+}
+
+Result<void> check_semaphores(const DeviceState& device, std::span<const SemaphoreValue> points,
+                              const char* name, bool signalled) {
+  for (size_t i = 0; i < points.size(); ++i)
+    if (!points[i].semaphore)
+      return fail(Code::invalid_argument, std::string("submit: ") + name + "[" + std::to_string(i) +
+                                              "] must have a semaphore, found null");
+  for (size_t i = 0; i < points.size() && signalled; ++i)
+    if (points[i].semaphore == device.timeline)
+      return fail(Code::invalid_argument,
+                  std::string("submit: ") + name + "[" + std::to_string(i) +
+                      "] is VulkanHandles::timeline; only Weft may signal it");
+  return {};
+}
+
 }  // namespace
 
 CommandList::~CommandList() {
-  if (queries) device->vk.vkDestroyQueryPool(device->device, queries, nullptr);
-  if (pool) device->vk.vkDestroyCommandPool(device->device, pool, nullptr);
+  if (queries) device->vk.vkDestroyQueryPool(device->device, queries, device->host());
+  if (pool) device->vk.vkDestroyCommandPool(device->device, pool, device->host());
 }
 
 Result<std::shared_ptr<CommandList>> make_command_list(DeviceState& device) {
@@ -85,7 +146,8 @@ Result<std::shared_ptr<CommandList>> make_command_list(DeviceState& device) {
   list->device = &device;
   VkCommandPoolCreateInfo info{VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO};
   info.queueFamilyIndex = device.queue_family;
-  if (VkResult result = device.vk.vkCreateCommandPool(device.device, &info, nullptr, &list->pool);
+  if (VkResult result =
+          device.vk.vkCreateCommandPool(device.device, &info, device.host(), &list->pool);
       result != VK_SUCCESS)
     return vk_fail(result, "program: command pool");
   return list;
@@ -117,7 +179,9 @@ Result<void> end(DeviceState& device, VkCommandBuffer commands) {
   return {};
 }
 
-void full_barrier(const DeviceState& device, VkCommandBuffer commands) { barrier(device, commands, kStages); }
+void full_barrier(const DeviceState& device, VkCommandBuffer commands) {
+  barrier(device, commands, kStages, kStages);
+}
 
 Result<std::shared_ptr<CommandList>> record(DeviceState& device, std::span<const Step> steps,
                                             bool timestamps) {
@@ -125,32 +189,48 @@ Result<std::shared_ptr<CommandList>> record(DeviceState& device, std::span<const
   list->steps = static_cast<uint32_t>(steps.size());
   if (timestamps && !steps.empty()) WEFT_TRY(make_queries(device, *list));
   WEFT_ASSIGN(VkCommandBuffer commands, begin(*list));
-  if (list->queries)
-    device.vk.vkCmdResetQueryPool(commands, list->queries, 0, 2 * list->steps);
+  if (list->queries) device.vk.vkCmdResetQueryPool(commands, list->queries, 0, 2 * list->steps);
   for (uint32_t i = 0; i < steps.size(); ++i) {
     if (steps[i].cut_before) {
       WEFT_TRY(end(device, commands));
       WEFT_ASSIGN(commands, begin(*list));
     }
-    record_step(device, commands, *list, steps[i], i);
+    if (list->queries) timestamp(device, commands, *list, 2 * i);
+    record_step(device, commands, steps[i]);
+    if (list->queries) timestamp(device, commands, *list, 2 * i + 1);
   }
   WEFT_TRY(end(device, commands));
   return list;
 }
 
+void record_into(const DeviceState& device, VkCommandBuffer commands, std::span<const Step> steps,
+                 const RecordIntoOptions& options) {
+  constexpr VkPipelineStageFlags2 kAll = VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT;
+  if (options.barrier_before) barrier(device, commands, kAll, kCompute);
+  for (const Step& step : steps) record_step(device, commands, step);
+  if (options.barrier_after) barrier(device, commands, kCompute, kAll);
+}
+
 Result<uint64_t> submit(DeviceState& device, const CommandList& list,
                         std::span<const std::shared_ptr<BufferState>> buffers,
                         std::shared_ptr<void> keep_alive) {
-  if (device.lost) return fail(Code::device_lost, "submit: the device is lost");
+  return submit(device, list, buffers, std::move(keep_alive), {}, {});
+}
+
+Result<uint64_t> submit(DeviceState& device, const CommandList& list,
+                        std::span<const std::shared_ptr<BufferState>> buffers,
+                        std::shared_ptr<void> keep_alive, std::span<const SemaphoreValue> waits,
+                        std::span<const SemaphoreValue> signals) {
+  WEFT_TRY(check_not_lost(device, "submit"));
+  WEFT_TRY(check_semaphores(device, waits, "waits", false));
+  WEFT_TRY(check_semaphores(device, signals, "signals", true));
   std::vector<std::shared_ptr<void>> done;  // dropped after the lock
   std::lock_guard lock(device.queue_mutex);
   collect_finished(device, done);
   Result<void> sent;
   const uint64_t before = device.submitted;
-  for (size_t i = 0; i < list.buffers.size() && sent; ++i) {
-    sent = submit_one(device, list.buffers[i], device.submitted + 1);
-    if (sent) ++device.submitted;
-  }
+  for (size_t i = 0; i < list.buffers.size() && sent; ++i)
+    sent = submit_part(device, list, i, waits, signals);
   if (device.submitted != before) {  // also where a later part failed: the earlier ones run
     for (const auto& buffer : buffers) buffer->last_use.store(device.submitted);
     device.in_flight.push_back({device.submitted, std::move(keep_alive)});
@@ -160,7 +240,7 @@ Result<uint64_t> submit(DeviceState& device, const CommandList& list,
 }
 
 Result<void> wait(DeviceState& device, uint64_t value, uint64_t timeout_ns) {
-  if (device.lost) return fail(Code::device_lost, "wait: the device is lost");
+  WEFT_TRY(check_not_lost(device, "wait"));
   VkSemaphoreWaitInfo info{VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO};
   info.semaphoreCount = 1;
   info.pSemaphores = &device.timeline;
@@ -168,7 +248,8 @@ Result<void> wait(DeviceState& device, uint64_t value, uint64_t timeout_ns) {
   const VkResult result = device.vk.vkWaitSemaphores(device.device, &info, timeout_ns);
   if (result == VK_ERROR_DEVICE_LOST) device.lost = true;
   if (result == VK_TIMEOUT)
-    return fail(Code::timeout, "wait: the work was not finished after " + std::to_string(timeout_ns) + " ns");
+    return fail(Code::timeout,
+                "wait: the work was not finished after " + std::to_string(timeout_ns) + " ns");
   if (result != VK_SUCCESS) return vk_fail(result, "wait");
   std::vector<std::shared_ptr<void>> done;
   std::lock_guard lock(device.queue_mutex);
@@ -178,12 +259,14 @@ Result<void> wait(DeviceState& device, uint64_t value, uint64_t timeout_ns) {
 
 bool reached(DeviceState& device, uint64_t value) noexcept {
   uint64_t now = 0;
-  const VkResult result = device.vk.vkGetSemaphoreCounterValue(device.device, device.timeline, &now);
+  const VkResult result =
+      device.vk.vkGetSemaphoreCounterValue(device.device, device.timeline, &now);
   if (result == VK_ERROR_DEVICE_LOST) device.lost = true;
   return device.lost || (result == VK_SUCCESS && now >= value);
 }
 
-Result<std::vector<std::array<double, 2>>> step_times(DeviceState& device, const CommandList& list) {
+Result<std::vector<std::array<double, 2>>> step_times(DeviceState& device,
+                                                      const CommandList& list) {
   std::vector<uint64_t> ticks(2 * size_t{list.steps});
   if (list.steps == 0) return std::vector<std::array<double, 2>>{};
   const VkResult result = device.vk.vkGetQueryPoolResults(
@@ -193,11 +276,14 @@ Result<std::vector<std::array<double, 2>>> step_times(DeviceState& device, const
   std::vector<std::array<double, 2>> times(list.steps);
   for (uint32_t i = 0; i < list.steps; ++i)
     for (uint32_t side = 0; side < 2; ++side)
-      times[i][side] = static_cast<double>((ticks[2 * i + side] - ticks[0]) & device.timestamp_mask) *
-                       device.traits.timestamp_period_ns;
+      times[i][side] =
+          static_cast<double>((ticks[2 * i + side] - ticks[0]) & device.timestamp_mask) *
+          device.traits.timestamp_period_ns;
   return times;
 }
 
-uint32_t submissions(const CommandList& list) noexcept { return static_cast<uint32_t>(list.buffers.size()); }
+uint32_t submissions(const CommandList& list) noexcept {
+  return static_cast<uint32_t>(list.buffers.size());
+}
 
 }  // namespace weft::vulkan

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "base/options.hpp"
+#include "base/text.hpp"
 #include "vulkan/commands.hpp"
 #include "vulkan/device_state.hpp"
 #include "vulkan/result.hpp"
@@ -15,18 +16,24 @@ namespace vulkan {
 namespace {
 
 std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return std::tolower(c); });
   return text;
 }
 
 int preference(const DeviceInfo& info) {
   if (!info.usable) return -1;
   switch (info.traits.type) {
-    case DeviceType::discrete: return 4;
-    case DeviceType::integrated: return 3;
-    case DeviceType::virtual_gpu: return 2;
-    case DeviceType::cpu: return 1;
-    default: return 0;
+    case DeviceType::discrete:
+      return 4;
+    case DeviceType::integrated:
+      return 3;
+    case DeviceType::virtual_gpu:
+      return 2;
+    case DeviceType::cpu:
+      return 1;
+    default:
+      return 0;
   }
 }
 
@@ -61,67 +68,71 @@ Result<size_t> choose(const std::vector<DeviceInfo>& devices, const std::string&
       if (lower(devices[i].traits.name).find(lower(wanted)) != std::string::npos) found = i;
   }
   if (found == devices.size())
-    return fail(Code::no_device, "device: none matches \"" + wanted + "\"; found:" + table(devices));
+    return fail(Code::no_device,
+                "device: none matches \"" + wanted + "\"; found:" + table(devices));
   if (!devices[found].usable)
     return fail(Code::unsupported,
                 "device: " + devices[found].traits.name + ": " + devices[found].why_not);
   return found;
 }
 
-std::vector<DeviceInfo> query_all(const std::vector<VkPhysicalDevice>& physical) {
+std::vector<DeviceInfo> query_all(const Instance& instance,
+                                  const std::vector<VkPhysicalDevice>& physical) {
   std::vector<DeviceInfo> infos;
-  for (VkPhysicalDevice device : physical) infos.push_back(query(device));
+  for (VkPhysicalDevice device : physical) infos.push_back(query(instance.vk, device));
   return infos;
 }
 
-bool has_device_extension(VkPhysicalDevice physical, const std::string& name) {
+bool has_device_extension(const InstanceFunctions& vk, VkPhysicalDevice physical,
+                          const std::string& name) {
   uint32_t count = 0;
-  vkEnumerateDeviceExtensionProperties(physical, nullptr, &count, nullptr);
+  vk.vkEnumerateDeviceExtensionProperties(physical, nullptr, &count, nullptr);
   std::vector<VkExtensionProperties> extensions(count);
-  vkEnumerateDeviceExtensionProperties(physical, nullptr, &count, extensions.data());
+  vk.vkEnumerateDeviceExtensionProperties(physical, nullptr, &count, extensions.data());
   return std::any_of(extensions.begin(), extensions.end(),
                      [&](const auto& extension) { return name == extension.extensionName; });
 }
 
 Result<void> make_device(DeviceState& state) {
+  const InstanceFunctions& vk = state.instance->vk;
   const float priority = 1.0f;
-  state.queue_family = compute_queue_family(state.physical);
-  state.timestamp_mask = timestamp_mask(state.physical, state.queue_family);
+  state.queue_family = compute_queue_family(vk, state.physical);
   VkDeviceQueueCreateInfo queue{VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO};
   queue.queueFamilyIndex = state.queue_family;
   queue.queueCount = 1;
   queue.pQueuePriorities = &priority;
 
-  VkPhysicalDeviceVulkan13Features v13{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES};
-  v13.synchronization2 = VK_TRUE;
-  v13.maintenance4 = VK_TRUE;  // workgroup sizes as specialization constants; every 1.3 device has it
-  VkPhysicalDeviceVulkan12Features v12{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES, &v13};
-  v12.bufferDeviceAddress = VK_TRUE;
-  v12.timelineSemaphore = VK_TRUE;
-  VkPhysicalDeviceVulkan11Features v11{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES, &v12};
-  v11.storageBuffer16BitAccess = state.traits.storage_16bit;
+  VulkanFeatureChain features;
+  enable(supported_features(vk, state.physical), features);
+  // Quirks and options may take a recommended feature away.
+  features.v11.storageBuffer16BitAccess = state.traits.storage_16bit;
 
   std::vector<const char*> extensions;
   constexpr const char* kPortabilitySubset = "VK_KHR_portability_subset";
-  if (has_device_extension(state.physical, kPortabilitySubset)) extensions.push_back(kPortabilitySubset);
-  VkDeviceCreateInfo info{VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO, &v11};
+  if (has_device_extension(vk, state.physical, kPortabilitySubset))
+    extensions.push_back(kPortabilitySubset);
+  VkDeviceCreateInfo info{VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO, &features.features2};
   info.queueCreateInfoCount = 1;
   info.pQueueCreateInfos = &queue;
   info.enabledExtensionCount = static_cast<uint32_t>(extensions.size());
   info.ppEnabledExtensionNames = extensions.data();
-  if (VkResult result = vkCreateDevice(state.physical, &info, nullptr, &state.device);
+  if (VkResult result = vk.vkCreateDevice(state.physical, &info, state.host(), &state.device);
       result != VK_SUCCESS)
     return vk_fail(result, "device: opening " + state.traits.name);
-  volkLoadDeviceTable(&state.vk, state.device);
+  WEFT_ASSIGN(state.vk, load_device(vk.vkGetDeviceProcAddr, state.device));
   state.vk.vkGetDeviceQueue(state.device, state.queue_family, 0, &state.queue);
   return {};
 }
 
+}  // namespace
+
 Result<void> make_shared_objects(DeviceState& state) {
+  state.timestamp_mask = timestamp_mask(state.instance->vk, state.physical, state.queue_family);
   VkSemaphoreTypeCreateInfo type{VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO};
   type.semaphoreType = VK_SEMAPHORE_TYPE_TIMELINE;
   VkSemaphoreCreateInfo semaphore{VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO, &type};
-  if (VkResult result = state.vk.vkCreateSemaphore(state.device, &semaphore, nullptr, &state.timeline);
+  if (VkResult result =
+          state.vk.vkCreateSemaphore(state.device, &semaphore, state.host(), &state.timeline);
       result != VK_SUCCESS)
     return vk_fail(result, "device: timeline semaphore");
 
@@ -129,32 +140,49 @@ Result<void> make_shared_objects(DeviceState& state) {
   VkPipelineLayoutCreateInfo layout{VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO};
   layout.pushConstantRangeCount = 1;
   layout.pPushConstantRanges = &range;
-  if (VkResult result = state.vk.vkCreatePipelineLayout(state.device, &layout, nullptr, &state.layout);
+  if (VkResult result =
+          state.vk.vkCreatePipelineLayout(state.device, &layout, state.host(), &state.layout);
       result != VK_SUCCESS)
     return vk_fail(result, "device: pipeline layout");
-  WEFT_TRY(make_allocator(state));
+  WEFT_ASSIGN(state.allocator, make_allocator(state));
   WEFT_TRY(open_pipeline_cache(state));
   state.transfer = std::make_unique<Transfer>(state);
   return {};
 }
 
-}  // namespace
+Result<void> set_overrides(DeviceState& state) {
+  const double most = state.options.max_flops_per_submission;
+  if (!(most >= 0))
+    return fail(Code::invalid_argument, text("device: max_flops_per_submission is ", most,
+                                             "; it must be 0 (a default) or more"));
+  if (state.options.without_16bit) state.traits.storage_16bit = false;
+  state.overrides.kernel = base::option(state.options.kernel, "WEFT_KERNEL");
+  state.overrides.disable = base::option(state.options.disable, "WEFT_DISABLE");
+  return {};
+}
 
 DeviceState::~DeviceState() {
   if (!device) return;
-  vk.vkDeviceWaitIdle(device);
+  // Its own work only: the app's may go on, and may wait for something that comes later.
+  if (timeline) (void)wait(*this, submitted, UINT64_MAX);
   in_flight.clear();
   transfer.reset();
   plans.value.reset();
   if (pipeline_cache) {
-    if (auto saved = save_pipeline_cache(*this); !saved) log(LogLevel::warning, saved.error().message);
-    vk.vkDestroyPipelineCache(device, pipeline_cache, nullptr);
+    if (auto saved = save_pipeline_cache(*this); !saved)
+      log(LogLevel::warning, saved.error().message);
+    vk.vkDestroyPipelineCache(device, pipeline_cache, host());
   }
-  for (auto& [key, pipeline] : pipelines) vk.vkDestroyPipeline(device, pipeline->pipeline, nullptr);
-  if (layout) vk.vkDestroyPipelineLayout(device, layout, nullptr);
-  if (timeline) vk.vkDestroySemaphore(device, timeline, nullptr);
-  if (allocator) vmaDestroyAllocator(allocator);
-  vk.vkDestroyDevice(device, nullptr);
+  for (auto& [key, pipeline] : pipelines) vk.vkDestroyPipeline(device, pipeline->pipeline, host());
+  if (layout) vk.vkDestroyPipelineLayout(device, layout, host());
+  if (timeline) vk.vkDestroySemaphore(device, timeline, host());
+  if (allocator) destroy_allocator(allocator);
+  if (!adopted && vk.vkDestroyDevice) vk.vkDestroyDevice(device, host());
+}
+
+Result<void> check_not_lost(const DeviceState& device, std::string_view operation) {
+  if (!device.lost) return {};
+  return fail(Code::device_lost, std::string(operation) + ": the device is lost");
 }
 
 const decide::Overrides& overrides(const DeviceState& device) noexcept { return device.overrides; }
@@ -165,9 +193,12 @@ const DeviceTraits& traits_of(const DeviceState& device) noexcept { return devic
 double max_flops_per_submission(const DeviceState& device) noexcept {
   if (device.options.max_flops_per_submission > 0) return device.options.max_flops_per_submission;
   switch (device.traits.type) {
-    case DeviceType::cpu: return std::numeric_limits<double>::infinity();
-    case DeviceType::discrete: return 200e9;  // the working cap of ggml's Vulkan backend
-    default: return 50e9;
+    case DeviceType::cpu:
+      return std::numeric_limits<double>::infinity();
+    case DeviceType::discrete:
+      return 200e9;  // the working cap of ggml's Vulkan backend
+    default:
+      return 50e9;
   }
 }
 
@@ -180,23 +211,21 @@ bool is_transient(const Buffer& buffer) noexcept { return buffer.state()->record
 
 Result<std::vector<DeviceInfo>> Device::list() {
   WEFT_ASSIGN(auto instance, vulkan::make_instance(false, {}));
-  return vulkan::query_all(instance->physical_devices());
+  return vulkan::query_all(*instance, instance->physical_devices());
 }
 
 Result<Device> Device::open(const DeviceOptions& options) {
   auto state = std::make_shared<vulkan::DeviceState>();
   state->options = options;
   const bool validation = options.validation || base::environment("WEFT_VALIDATION") == "1";
-  WEFT_ASSIGN(state->instance, vulkan::make_instance(validation, options.log));
+  WEFT_ASSIGN(state->instance, vulkan::make_instance(validation, options));
   const auto physical = state->instance->physical_devices();
-  const auto infos = vulkan::query_all(physical);
+  const auto infos = vulkan::query_all(*state->instance, physical);
   WEFT_ASSIGN(const size_t index, vulkan::choose(infos, base::option(options.name, "WEFT_DEVICE")));
 
   state->physical = physical[index];
   state->traits = infos[index].traits;
-  if (options.without_16bit) state->traits.storage_16bit = false;
-  state->overrides.kernel = base::option(options.kernel, "WEFT_KERNEL");
-  state->overrides.disable = base::option(options.disable, "WEFT_DISABLE");
+  WEFT_TRY(vulkan::set_overrides(*state));
   WEFT_TRY(vulkan::make_device(*state));
   WEFT_TRY(vulkan::make_shared_objects(*state));
   return Device(std::move(state));
@@ -204,7 +233,9 @@ Result<Device> Device::open(const DeviceOptions& options) {
 
 const DeviceTraits& Device::traits() const noexcept { return state_->traits; }
 
-uint64_t Device::validation_messages() const noexcept { return state_->instance->validation_messages; }
+uint64_t Device::validation_messages() const noexcept {
+  return state_->instance->validation_messages;
+}
 
 Result<void> Device::wait_idle() const {
   uint64_t last = 0;
@@ -215,6 +246,9 @@ Result<void> Device::wait_idle() const {
   return vulkan::wait(*state_, last, UINT64_MAX);
 }
 
-Result<void> Device::save_pipeline_cache() const { return vulkan::save_pipeline_cache(*state_); }
+Result<void> Device::save_pipeline_cache() const {
+  WEFT_TRY(vulkan::check_not_lost(*state_, "pipeline cache"));
+  return vulkan::save_pipeline_cache(*state_);
+}
 
 }  // namespace weft

@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <span>
+#include <string_view>
 
 #include "decide/select.hpp"
 #include "weft/device.hpp"
@@ -13,6 +14,9 @@ namespace weft::vulkan {
 
 // Forced and disabled kernel rows, from the options or the environment.
 const decide::Overrides& overrides(const DeviceState& device) noexcept;
+
+// device_lost "operation: the device is lost" once it is.
+Result<void> check_not_lost(const DeviceState& device, std::string_view operation);
 
 // A place where attention/ keeps its plans for as long as the device lives. What is kept must not
 // hold the device.
@@ -23,10 +27,13 @@ struct Attachment {
 Attachment& attention_plans(DeviceState& device) noexcept;
 
 // Memory made, placed and described for schedule/, which sees no Vulkan types.
-Result<std::shared_ptr<BufferState>> make_buffer(DeviceState& device, uint64_t bytes, Memory memory);
+Result<std::shared_ptr<BufferState>> make_buffer(DeviceState& device, uint64_t bytes,
+                                                 Memory memory);
 // A buffer without memory: a transient tensor of a recording. Its address comes later.
-std::shared_ptr<BufferState> make_transient(DeviceState& device, uint64_t bytes, uint64_t recording);
-Result<void> write_buffer(const std::shared_ptr<BufferState>& buffer, std::span<const std::byte> data);
+std::shared_ptr<BufferState> make_transient(DeviceState& device, uint64_t bytes,
+                                            uint64_t recording);
+Result<void> write_buffer(const std::shared_ptr<BufferState>& buffer,
+                          std::span<const std::byte> data);
 uint64_t address_of(const BufferState& buffer) noexcept;
 uint64_t size_of(const BufferState& buffer) noexcept;
 uint64_t recording_of(const BufferState& buffer) noexcept;  // 0: real memory

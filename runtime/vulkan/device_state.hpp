@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -17,6 +18,9 @@
 
 namespace weft::vulkan {
 
+// Kernels read groups of this many bytes, the last one as a whole.
+inline constexpr uint64_t kReadBytes = 16;
+
 struct Pipeline {
   VkPipeline pipeline = VK_NULL_HANDLE;
 };
@@ -24,13 +28,15 @@ struct Pipeline {
 struct BufferState {
   DeviceState* device = nullptr;
   VkBuffer buffer = VK_NULL_HANDLE;
-  VmaAllocation allocation = nullptr;
+  uint64_t buffer_offset = 0;  // of byte 0 in `buffer`; not 0 only where an app's buffer is wrapped
+  VkBufferUsageFlags usage = 0;
+  vma::VmaAllocation_T* allocation = nullptr;  // null: the memory is not ours
   uint64_t address = 0;
   uint64_t size_bytes = 0;
   void* mapped = nullptr;
-  bool host_cached = false;  // reading through `mapped` is fast
+  bool host_cached = false;           // reading through `mapped` is fast
   uint64_t recording = 0;             // of a transient tensor: the recording it belongs to; else 0
-  std::atomic<uint64_t> last_use{0};   // timeline value after which the device no longer uses it
+  std::atomic<uint64_t> last_use{0};  // timeline value after which the device no longer uses it
 
   BufferState() = default;
   BufferState(const BufferState&) = delete;
@@ -44,8 +50,10 @@ struct DeviceState {
   std::unique_ptr<Instance> instance;
   VkPhysicalDevice physical = VK_NULL_HANDLE;
   VkDevice device = VK_NULL_HANDLE;
-  VolkDeviceTable vk{};
-  VmaAllocator allocator = nullptr;
+  DeviceFunctions vk;
+  bool adopted = false;                            // the device and its queue are the app's
+  std::function<void()> lock_queue, unlock_queue;  // the app's, around submissions; may be empty
+  vma::VmaAllocator_T* allocator = nullptr;
   DeviceTraits traits;
   DeviceOptions options;
   decide::Overrides overrides;
@@ -79,13 +87,16 @@ struct DeviceState {
   DeviceState& operator=(const DeviceState&) = delete;
   ~DeviceState();
 
+  const VkAllocationCallbacks* host() const noexcept { return instance->host.callbacks(); }
   void log(LogLevel level, std::string_view text) const {
     if (options.log) options.log(level, text);
   }
 };
 
-// memory.cpp
-Result<void> make_allocator(DeviceState& device);
+// device.cpp: what every device needs, opened or adopted, once its queue is known.
+Result<void> make_shared_objects(DeviceState& device);
+// What the options say; invalid_argument where they break a rule.
+Result<void> set_overrides(DeviceState& device);
 
 // pipeline_cache.cpp: a missing or unusable file is a warning in the log, never an error.
 Result<void> open_pipeline_cache(DeviceState& device);

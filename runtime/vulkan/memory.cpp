@@ -1,6 +1,8 @@
 // Device memory, through Vulkan Memory Allocator.
+#include <algorithm>
 #include <cstring>
 
+#include "base/text.hpp"
 #include "vulkan/device_state.hpp"
 #include "vulkan/result.hpp"
 #include "vulkan/transfer.hpp"
@@ -11,76 +13,58 @@ namespace {
 
 constexpr VkDeviceSize kBufferAlignmentBytes = 256;
 
-VmaAllocationCreateFlags host_access(const DeviceState& device, Memory memory) {
-  constexpr VmaAllocationCreateFlags kMapped = VMA_ALLOCATION_CREATE_MAPPED_BIT;
-  switch (memory) {
-    case Memory::upload: return kMapped | VMA_ALLOCATION_CREATE_HOST_ACCESS_SEQUENTIAL_WRITE_BIT;
-    case Memory::readback: return kMapped | VMA_ALLOCATION_CREATE_HOST_ACCESS_RANDOM_BIT;
-    case Memory::device: break;
-  }
+HostAccess host_access(const DeviceState& device, Memory memory) {
+  if (memory == Memory::upload) return HostAccess::write;
+  if (memory == Memory::readback) return HostAccess::read_write;
   const bool direct = device.traits.unified_memory && !device.options.without_direct_access;
-  return direct ? kMapped | VMA_ALLOCATION_CREATE_HOST_ACCESS_RANDOM_BIT : 0;
+  return direct ? HostAccess::read_write : HostAccess::none;
 }
 
 }  // namespace
 
 BufferState::~BufferState() {
-  if (buffer) vmaDestroyBuffer(device->allocator, buffer, allocation);
+  if (allocation) free_buffer(device->allocator, buffer, allocation);
 }
 
-Result<void> make_allocator(DeviceState& device) {
-  VmaVulkanFunctions functions{};
-  functions.vkGetInstanceProcAddr = vkGetInstanceProcAddr;
-  functions.vkGetDeviceProcAddr = vkGetDeviceProcAddr;
-  VmaAllocatorCreateInfo info{};
-  info.flags = VMA_ALLOCATOR_CREATE_BUFFER_DEVICE_ADDRESS_BIT;
-  info.physicalDevice = device.physical;
-  info.device = device.device;
-  info.instance = device.instance->instance;
-  info.vulkanApiVersion = VK_API_VERSION_1_3;
-  info.pVulkanFunctions = &functions;
-  if (VkResult result = vmaCreateAllocator(&info, &device.allocator); result != VK_SUCCESS)
-    return vk_fail(result, "device: memory allocator");
-  return {};
-}
-
-Result<std::shared_ptr<BufferState>> make_buffer(DeviceState& device, uint64_t bytes, Memory memory) {
+Result<std::shared_ptr<BufferState>> make_buffer(DeviceState& device, uint64_t bytes,
+                                                 Memory memory) {
   const std::string what = "buffer of " + std::to_string(bytes) + " bytes";
-  if (bytes == 0) return fail(Code::invalid_argument, what + ": the size must be 1 or more");
-  if (device.lost) return fail(Code::device_lost, what + ": the device is lost");
-  if (bytes > device.traits.max_allocation_bytes)
-    return fail(Code::out_of_memory, what + ": the device allows at most " +
-                                         std::to_string(device.traits.max_allocation_bytes));
+  if (bytes == 0)
+    return fail(Code::invalid_argument, what + ": the size must be 1 or more, found 0");
+  if (memory < Memory::device || memory > Memory::readback)
+    return fail(Code::invalid_argument, what + ": memory is " +
+                                            std::to_string(static_cast<int32_t>(memory)) +
+                                            "; it must be a Memory");
+  WEFT_TRY(check_not_lost(device, what));
+  const uint64_t most = std::min(device.traits.max_allocation_bytes, UINT64_MAX - kReadBytes);
+  if (bytes > most)
+    return fail(Code::out_of_memory, what + ": the device allows at most " + std::to_string(most));
+  VkBufferCreateInfo info{VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO};
+  // Kernels may read the whole word or 4-element group of the last element.
+  info.size = (bytes + kReadBytes - 1) / kReadBytes * kReadBytes;
+  info.usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT |
+               VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT;
+  PlacedBuffer placed;
+  if (VkResult result = place_buffer(device.allocator, info, memory == Memory::device,
+                                     host_access(device, memory), kBufferAlignmentBytes, placed);
+      result != VK_SUCCESS)
+    return vk_fail(result, what);
   auto state = std::make_shared<BufferState>();
   state->device = &device;
   state->size_bytes = bytes;
-
-  VkBufferCreateInfo info{VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO};
-  info.size = (bytes + 15) / 16 * 16;  // kernels may read the whole word or 4-element group of the last element
-  info.usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT |
-               VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT;
-  VmaAllocationCreateInfo allocation{};
-  allocation.usage = memory == Memory::device ? VMA_MEMORY_USAGE_AUTO_PREFER_DEVICE : VMA_MEMORY_USAGE_AUTO;
-  allocation.flags = host_access(device, memory);
-  allocation.requiredFlags = allocation.flags ? VK_MEMORY_PROPERTY_HOST_COHERENT_BIT : 0;
-  VmaAllocationInfo placed{};
-  if (VkResult result =
-          vmaCreateBufferWithAlignment(device.allocator, &info, &allocation, kBufferAlignmentBytes,
-                                       &state->buffer, &state->allocation, &placed);
-      result != VK_SUCCESS)
-    return vk_fail(result, what);
-
-  VkMemoryPropertyFlags properties = 0;
-  vmaGetAllocationMemoryProperties(device.allocator, state->allocation, &properties);
-  state->mapped = placed.pMappedData;
-  state->host_cached = (properties & VK_MEMORY_PROPERTY_HOST_CACHED_BIT) != 0;
+  state->buffer = placed.buffer;
+  state->usage = info.usage;
+  state->allocation = placed.allocation;
+  state->mapped = placed.mapped;
+  state->host_cached = (placed.properties & VK_MEMORY_PROPERTY_HOST_CACHED_BIT) != 0;
   VkBufferDeviceAddressInfo address{VK_STRUCTURE_TYPE_BUFFER_DEVICE_ADDRESS_INFO};
   address.buffer = state->buffer;
   state->address = device.vk.vkGetBufferDeviceAddress(device.device, &address);
   return state;
 }
 
-std::shared_ptr<BufferState> make_transient(DeviceState& device, uint64_t bytes, uint64_t recording) {
+std::shared_ptr<BufferState> make_transient(DeviceState& device, uint64_t bytes,
+                                            uint64_t recording) {
   auto state = std::make_shared<BufferState>();
   state->device = &device;
   state->size_bytes = bytes;
@@ -88,7 +72,8 @@ std::shared_ptr<BufferState> make_transient(DeviceState& device, uint64_t bytes,
   return state;
 }
 
-Result<void> write_buffer(const std::shared_ptr<BufferState>& buffer, std::span<const std::byte> data) {
+Result<void> write_buffer(const std::shared_ptr<BufferState>& buffer,
+                          std::span<const std::byte> data) {
   if (!buffer->mapped) return buffer->device->transfer->upload(buffer, 0, data);
   std::memcpy(buffer->mapped, data.data(), data.size());
   return {};
@@ -102,6 +87,7 @@ const DeviceState* device_of(const BufferState& buffer) noexcept { return buffer
 }  // namespace vulkan
 
 uint64_t Buffer::size_bytes() const noexcept { return state_ ? state_->size_bytes : 0; }
+uint64_t Buffer::device_address() const noexcept { return state_ ? state_->address : 0; }
 void* Buffer::mapped() const noexcept { return state_ ? state_->mapped : nullptr; }
 
 Result<Buffer> Device::buffer(uint64_t bytes, Memory memory) const {
@@ -113,6 +99,8 @@ Result<Tensor> Device::tensor(DType dtype, const Dims& shape, Memory memory) con
   if (shape.rank() < 1 || shape.rank() > Dims::kMaxRank)
     return fail(Code::invalid_argument,
                 "tensor: the rank must be 1 to 4, found " + std::to_string(shape.rank()));
+  if (!is_dtype(dtype))
+    return fail(Code::invalid_argument, text("tensor: dtype is ", dtype, "; it must be a DType"));
   uint64_t bytes = weft::size_bytes(dtype);
   for (size_t i = 0; i < shape.rank(); ++i) {
     if (shape[i] < 0)

@@ -14,7 +14,8 @@ Result<VkPipeline> make_pipeline(DeviceState& device, decide::Shader shader,
   module_info.codeSize = code.size_bytes();
   module_info.pCode = code.data();
   VkShaderModule module = VK_NULL_HANDLE;
-  if (VkResult result = device.vk.vkCreateShaderModule(device.device, &module_info, nullptr, &module);
+  if (VkResult result =
+          device.vk.vkCreateShaderModule(device.device, &module_info, device.host(), &module);
       result != VK_SUCCESS)
     return vk_fail(result, "pipeline: shader module");
 
@@ -35,9 +36,9 @@ Result<VkPipeline> make_pipeline(DeviceState& device, decide::Shader shader,
   info.stage.pSpecializationInfo = &specialization;
   info.layout = device.layout;
   VkPipeline pipeline = VK_NULL_HANDLE;
-  const VkResult result = device.vk.vkCreateComputePipelines(device.device, device.pipeline_cache, 1, &info,
-                                                             nullptr, &pipeline);
-  device.vk.vkDestroyShaderModule(device.device, module, nullptr);
+  const VkResult result = device.vk.vkCreateComputePipelines(device.device, device.pipeline_cache,
+                                                             1, &info, device.host(), &pipeline);
+  device.vk.vkDestroyShaderModule(device.device, module, device.host());
   if (result != VK_SUCCESS) return vk_fail(result, "pipeline: compute pipeline");
   return pipeline;
 }
@@ -50,15 +51,17 @@ Result<const Pipeline*> pipeline(DeviceState& device, decide::Shader shader,
   key.insert(key.end(), constants.begin(), constants.end());
   {
     std::lock_guard lock(device.pipeline_mutex);
-    if (auto found = device.pipelines.find(key); found != device.pipelines.end()) return found->second.get();
+    if (auto found = device.pipelines.find(key); found != device.pipelines.end())
+      return found->second.get();
   }
+  WEFT_TRY(check_not_lost(device, "pipeline"));
   // Made outside the lock: it may take seconds, and others may go on meanwhile.
   WEFT_ASSIGN(VkPipeline made, make_pipeline(device, shader, constants));
   std::lock_guard lock(device.pipeline_mutex);
   device.pipeline_cache_changed = true;
   auto& slot = device.pipelines[std::move(key)];
   if (slot) {  // another thread was faster
-    device.vk.vkDestroyPipeline(device.device, made, nullptr);
+    device.vk.vkDestroyPipeline(device.device, made, device.host());
   } else {
     slot = std::make_unique<Pipeline>(Pipeline{made});
   }

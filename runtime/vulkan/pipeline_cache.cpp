@@ -73,7 +73,7 @@ Result<VkPipelineCache> make_cache(DeviceState& device, const std::vector<std::b
   info.initialDataSize = data.size();
   info.pInitialData = data.data();
   VkPipelineCache cache = VK_NULL_HANDLE;
-  if (VkResult result = device.vk.vkCreatePipelineCache(device.device, &info, nullptr, &cache);
+  if (VkResult result = device.vk.vkCreatePipelineCache(device.device, &info, device.host(), &cache);
       result != VK_SUCCESS) {
     if (!data.empty()) return make_cache(device, {});  // the driver refused the file's contents
     return vk_fail(result, "pipeline cache");
@@ -91,7 +91,7 @@ Result<std::vector<std::byte>> merged_data(DeviceState& device) {
   std::vector<std::byte> data(bytes);
   if (result == VK_SUCCESS)
     result = device.vk.vkGetPipelineCacheData(device.device, merged, &bytes, data.data());
-  device.vk.vkDestroyPipelineCache(device.device, merged, nullptr);
+  device.vk.vkDestroyPipelineCache(device.device, merged, device.host());
   if (result != VK_SUCCESS) return vk_fail(result, "pipeline cache: reading it from the driver");
   data.resize(bytes);
   return data;

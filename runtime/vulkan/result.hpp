@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "vulkan/volk.hpp"
+#include "vulkan/functions.hpp"
 #include "weft/error.hpp"
 
 namespace weft::vulkan {

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/options.hpp"
 #include "decide/quirks.hpp"
+#include "vulkan/extension_traits.hpp"
 
 namespace weft::vulkan {
 namespace {
@@ -18,15 +20,15 @@ DeviceType device_type(VkPhysicalDeviceType type) {
   }
 }
 
-void query_properties(VkPhysicalDevice physical, DeviceTraits& traits) {
+void query_properties(const InstanceFunctions& vk, VkPhysicalDevice physical, DeviceTraits& traits) {
   VkPhysicalDeviceVulkan13Properties v13{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_PROPERTIES};
   VkPhysicalDeviceVulkan12Properties v12{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_PROPERTIES, &v13};
   VkPhysicalDeviceVulkan11Properties v11{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_PROPERTIES, &v12};
   VkPhysicalDeviceProperties2 all{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2};
-  vkGetPhysicalDeviceProperties(physical, &all.properties);
+  vk.vkGetPhysicalDeviceProperties(physical, &all.properties);
   if (all.properties.apiVersion >= VK_API_VERSION_1_3) {
     all.pNext = &v11;
-    vkGetPhysicalDeviceProperties2(physical, &all);
+    vk.vkGetPhysicalDeviceProperties2(physical, &all);
   }
   const VkPhysicalDeviceProperties& core = all.properties;
   const VkPhysicalDeviceLimits& limits = core.limits;
@@ -41,6 +43,13 @@ void query_properties(VkPhysicalDevice physical, DeviceTraits& traits) {
   traits.api_version = core.apiVersion;
   std::copy_n(core.pipelineCacheUUID, VK_UUID_SIZE, traits.pipeline_cache_uuid.begin());
   traits.subgroup_size = v11.subgroupSize;
+  traits.min_subgroup_size = v13.minSubgroupSize;
+  traits.max_subgroup_size = v13.maxSubgroupSize;
+  traits.max_workgroup_subgroups = v13.maxComputeWorkgroupSubgroups;
+  traits.subgroup_size_control = v13.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT;
+  if (v11.subgroupSupportedStages & VK_SHADER_STAGE_COMPUTE_BIT)
+    traits.subgroup_operations = v11.subgroupSupportedOperations & kAllSubgroupOperations;
+  traits.mixed_dot_accelerated = v13.integerDotProduct4x8BitPackedMixedSignednessAccelerated;
   traits.max_workgroup_invocations = limits.maxComputeWorkGroupInvocations;
   std::copy_n(limits.maxComputeWorkGroupCount, 3, traits.max_workgroup_count.begin());
   std::copy_n(limits.maxComputeWorkGroupSize, 3, traits.max_workgroup_size.begin());
@@ -50,22 +59,22 @@ void query_properties(VkPhysicalDevice physical, DeviceTraits& traits) {
   traits.timestamp_period_ns = limits.timestampPeriod;
 }
 
-void query_features(VkPhysicalDevice physical, DeviceTraits& traits) {
-  if (traits.api_version < VK_API_VERSION_1_3) return;
-  VkPhysicalDeviceVulkan13Features v13{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES};
-  VkPhysicalDeviceVulkan12Features v12{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES, &v13};
-  VkPhysicalDeviceVulkan11Features v11{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES, &v12};
-  VkPhysicalDeviceFeatures2 all{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, &v11};
-  vkGetPhysicalDeviceFeatures2(physical, &all);
-  traits.buffer_device_address = v12.bufferDeviceAddress;
-  traits.timeline_semaphore = v12.timelineSemaphore;
-  traits.synchronization2 = v13.synchronization2;
-  traits.storage_16bit = v11.storageBuffer16BitAccess;
+void set_features(const VulkanFeatureChain& chain, DeviceTraits& traits) {
+  traits.buffer_device_address = chain.v12.bufferDeviceAddress;
+  traits.timeline_semaphore = chain.v12.timelineSemaphore;
+  traits.synchronization2 = chain.v13.synchronization2;
+  traits.storage_16bit = chain.v11.storageBuffer16BitAccess;
+  traits.shader_float16 = chain.v12.shaderFloat16;
+  traits.vulkan_memory_model = chain.v12.vulkanMemoryModel;
+  traits.subgroup_extended_types = chain.v12.shaderSubgroupExtendedTypes;
+  traits.integer_dot_product = chain.v13.shaderIntegerDotProduct;
+  traits.subgroup_size_control = traits.subgroup_size_control && chain.v13.subgroupSizeControl;
+  traits.full_subgroups = chain.v13.computeFullSubgroups;
 }
 
-void query_memory(VkPhysicalDevice physical, DeviceTraits& traits) {
+void query_memory(const InstanceFunctions& vk, VkPhysicalDevice physical, DeviceTraits& traits) {
   VkPhysicalDeviceMemoryProperties memory{};
-  vkGetPhysicalDeviceMemoryProperties(physical, &memory);
+  vk.vkGetPhysicalDeviceMemoryProperties(physical, &memory);
   VkDeviceSize largest = 0;
   for (uint32_t i = 0; i < memory.memoryHeapCount; ++i)
     if (memory.memoryHeaps[i].flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT)
@@ -80,30 +89,53 @@ void query_memory(VkPhysicalDevice physical, DeviceTraits& traits) {
   }
 }
 
-std::string what_is_missing(const DeviceTraits& traits, bool has_queue) {
+std::string what_is_missing(const DeviceTraits& traits, const VulkanFeatureChain& features, bool has_queue) {
   if (traits.api_version < VK_API_VERSION_1_3)
     return "Vulkan 1.3 is required, the driver has " +
            std::to_string(VK_API_VERSION_MAJOR(traits.api_version)) + "." +
            std::to_string(VK_API_VERSION_MINOR(traits.api_version));
-  if (!traits.buffer_device_address) return "the feature bufferDeviceAddress is required";
-  if (!traits.timeline_semaphore) return "the feature timelineSemaphore is required";
-  if (!traits.synchronization2) return "the feature synchronization2 is required";
+  if (const std::string name = first_missing(features); !name.empty())
+    return "the feature " + name + " is required";
   if (!has_queue) return "a queue with compute is required";
   return "";
 }
 
-std::vector<VkQueueFamilyProperties> queue_families(VkPhysicalDevice physical) {
+std::vector<VkQueueFamilyProperties> queue_families(const InstanceFunctions& vk, VkPhysicalDevice physical) {
   uint32_t count = 0;
-  vkGetPhysicalDeviceQueueFamilyProperties(physical, &count, nullptr);
+  vk.vkGetPhysicalDeviceQueueFamilyProperties(physical, &count, nullptr);
   std::vector<VkQueueFamilyProperties> families(count);
-  vkGetPhysicalDeviceQueueFamilyProperties(physical, &count, families.data());
+  vk.vkGetPhysicalDeviceQueueFamilyProperties(physical, &count, families.data());
   return families;
+}
+
+DeviceInfo query_with(const InstanceFunctions& vk, VkPhysicalDevice physical, const VulkanFeatureChain* enabled,
+                      uint32_t family) {
+  DeviceInfo info;
+  query_properties(vk, physical, info.traits);
+  query_memory(vk, physical, info.traits);
+  VulkanFeatureChain features;
+  if (enabled)
+    features = *enabled;
+  else if (info.traits.api_version >= VK_API_VERSION_1_3)
+    features = supported_features(vk, physical);
+  set_features(features, info.traits);
+  if (info.traits.api_version >= VK_API_VERSION_1_3) {
+    query_cores(vk, physical, info.traits);
+    // An app's device has the extensions that the app enabled, which nothing tells.
+    if (!enabled) query_matrices(vk, physical, info.traits);
+  }
+  const bool has_queue = family != VK_QUEUE_FAMILY_IGNORED;
+  if (!has_queue || timestamp_mask(vk, physical, family) == 0) info.traits.timestamp_period_ns = 0;
+  if (base::environment("WEFT_QUIRKS") != "off") decide::apply_quirks(info.traits);
+  info.why_not = what_is_missing(info.traits, features, has_queue);
+  info.usable = info.why_not.empty();
+  return info;
 }
 
 }  // namespace
 
-uint32_t compute_queue_family(VkPhysicalDevice physical) {
-  const auto families = queue_families(physical);
+uint32_t compute_queue_family(const InstanceFunctions& vk, VkPhysicalDevice physical) {
+  const auto families = queue_families(vk, physical);
   uint32_t found = VK_QUEUE_FAMILY_IGNORED;
   for (uint32_t i = 0; i < families.size(); ++i) {
     if (!(families[i].queueFlags & VK_QUEUE_COMPUTE_BIT)) continue;
@@ -113,24 +145,23 @@ uint32_t compute_queue_family(VkPhysicalDevice physical) {
   return found;
 }
 
-uint64_t timestamp_mask(VkPhysicalDevice physical, uint32_t family) {
-  const uint32_t bits = queue_families(physical)[family].timestampValidBits;
+bool has_compute(const InstanceFunctions& vk, VkPhysicalDevice physical, uint32_t family) {
+  const auto families = queue_families(vk, physical);
+  return family < families.size() && (families[family].queueFlags & VK_QUEUE_COMPUTE_BIT) != 0;
+}
+
+uint64_t timestamp_mask(const InstanceFunctions& vk, VkPhysicalDevice physical, uint32_t family) {
+  const uint32_t bits = queue_families(vk, physical)[family].timestampValidBits;
   return bits >= 64 ? UINT64_MAX : (uint64_t{1} << bits) - 1;
 }
 
-DeviceInfo query(VkPhysicalDevice physical) {
-  DeviceInfo info;
-  query_properties(physical, info.traits);
-  query_features(physical, info.traits);
-  query_memory(physical, info.traits);
-  const uint32_t family = compute_queue_family(physical);
-  const bool has_queue = family != VK_QUEUE_FAMILY_IGNORED;
-  if (!has_queue || timestamp_mask(physical, family) == 0)
-    info.traits.timestamp_period_ns = 0;
-  decide::apply_quirks(info.traits);
-  info.why_not = what_is_missing(info.traits, has_queue);
-  info.usable = info.why_not.empty();
-  return info;
+DeviceInfo query(const InstanceFunctions& vk, VkPhysicalDevice physical) {
+  return query_with(vk, physical, nullptr, compute_queue_family(vk, physical));
+}
+
+DeviceInfo query(const InstanceFunctions& vk, VkPhysicalDevice physical, const VulkanFeatureChain& enabled,
+                 uint32_t family) {
+  return query_with(vk, physical, &enabled, family);
 }
 
 }  // namespace weft::vulkan

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "weft/error.hpp"
+#include "weft/export.hpp"
 #include "weft/tensor.hpp"
 #include "weft/traits.hpp"
 
@@ -23,6 +24,19 @@ struct DeviceState;
 enum class LogLevel : int32_t { error = 0, warning = 1, info = 2 };
 // May be called from any thread that uses the device; must not call back into it.
 using LogCallback = std::function<void(LogLevel, std::string_view)>;
+
+// Takes the place of the driver's own allocation of host memory: given to every Vulkan call that
+// makes or frees an object of the device. All three functions or none. They may be called from any
+// thread that uses the device, and must not call back into it.
+struct HostAllocator {
+  void* user = nullptr;
+  // `bytes` of memory at a multiple of `alignment` (a power of two); null when there is none.
+  void* (*allocate)(void* user, size_t bytes, size_t alignment) = nullptr;
+  // As realloc: `memory` null allocates; `bytes` 0 frees and returns null; on failure (null)
+  // `memory` stays valid.
+  void* (*reallocate)(void* user, void* memory, size_t bytes, size_t alignment) = nullptr;
+  void (*free)(void* user, void* memory) = nullptr;  // `memory` may be null
+};
 
 struct DeviceOptions {
   // Its index in Device::list, or part of a device's name (any case).
@@ -45,6 +59,8 @@ struct DeviceOptions {
   // fires. 0: a default by device type. Counts attention and linear; one operation is never cut.
   double max_flops_per_submission = 0;
   LogCallback log;
+  // Must stay usable until everything made from the device is gone.
+  HostAllocator host_allocator;
 };
 
 enum class Memory : int32_t {
@@ -64,7 +80,7 @@ class Ticket;
 
 // A handle to an open device; copies share it, and everything made from it keeps it open.
 // Thread safety: every member may be called from any thread.
-class Device {
+class WEFT_EXPORT Device {
  public:
   // Errors: no_device (no loader, no driver, no device that fits; the message lists each and why),
   // unsupported (the named device lacks Vulkan 1.3 or a required feature).
@@ -91,7 +107,8 @@ class Device {
   }
   template <class T>
   Result<std::vector<T>> download(const Tensor& tensor) const {
-    std::vector<T> data(static_cast<size_t>(tensor.elements()) * weft::size_bytes(tensor.dtype) / sizeof(T));
+    WEFT_ASSIGN(const uint64_t bytes, download_bytes(tensor));  // checked before memory is taken
+    std::vector<T> data(static_cast<size_t>(bytes) / sizeof(T));
     WEFT_TRY(download(tensor, std::as_writable_bytes(std::span(data))));
     return data;
   }
@@ -107,6 +124,8 @@ class Device {
   explicit Device(std::shared_ptr<vulkan::DeviceState> state) noexcept : state_(std::move(state)) {}
 
  private:
+  Result<uint64_t> download_bytes(const Tensor& tensor) const;
+
   std::shared_ptr<vulkan::DeviceState> state_;
 };
 

@@ -9,6 +9,7 @@
 
 #include "weft/device.hpp"
 #include "weft/error.hpp"
+#include "weft/export.hpp"
 #include "weft/tensor.hpp"
 
 namespace weft {
@@ -20,7 +21,7 @@ struct ProgramState;
 }  // namespace schedule
 
 // A point in a device's work. Cheap to copy. Thread safety: any thread.
-class Ticket {
+class WEFT_EXPORT Ticket {
  public:
   Ticket() = default;
   Ticket(std::shared_ptr<vulkan::DeviceState> device, uint64_t value) noexcept
@@ -64,7 +65,7 @@ struct OperationTime {
 
 // Work recorded once, run any number of times without recording again. Copies share it.
 // Thread safety: run may be called from any thread; runs of one program follow each other on the device.
-class Program {
+class WEFT_EXPORT Program {
  public:
   Program(std::shared_ptr<vulkan::DeviceState> device, std::shared_ptr<schedule::ProgramState> state) noexcept
       : device_(std::move(device)), state_(std::move(state)) {}
@@ -83,6 +84,9 @@ class Program {
   // Times of the last run; waits for it. invalid_argument unless made with timestamps and run before.
   Result<std::vector<OperationTime>> times() const;
 
+  const std::shared_ptr<vulkan::DeviceState>& device() const noexcept { return device_; }
+  const std::shared_ptr<schedule::ProgramState>& state() const noexcept { return state_; }
+
  private:
   std::shared_ptr<vulkan::DeviceState> device_;
   std::shared_ptr<schedule::ProgramState> state_;
@@ -91,7 +95,7 @@ class Program {
 // Takes operations in program order, knows what each reads and writes, and derives the rest: which may
 // overlap, the fewest barriers, and which transient tensors share memory.
 // Thread safety: one thread at a time; any number of recorders on a device.
-class Recorder {
+class WEFT_EXPORT Recorder {
  public:
   explicit Recorder(const Device& device);
   Recorder(Recorder&&) noexcept;
@@ -117,12 +121,13 @@ class Recorder {
 
   // For the operations themselves (attention, ops): adds one dispatch.
   Result<void> add(schedule::Operation&& operation);
+  schedule::RecorderState& state() noexcept { return *state_; }
 
  private:
   std::unique_ptr<schedule::RecorderState> state_;
 };
 
 // Times as a Chrome trace (chrome://tracing, Perfetto): a JSON text.
-std::string chrome_trace(std::span<const OperationTime> times, const std::string& device_name);
+WEFT_EXPORT std::string chrome_trace(std::span<const OperationTime> times, const std::string& device_name);
 
 }  // namespace weft

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "weft/error.hpp"
+#include "weft/export.hpp"
 
 namespace weft {
 
@@ -21,17 +22,17 @@ struct DeviceState;
 // Types of elements in memory. Arithmetic is fp32 whatever the storage. The values are fixed.
 enum class DType : int32_t { f32 = 0, f16 = 1, bf16 = 2, i32 = 3, u8 = 4 };
 
-const char* to_string(DType dtype) noexcept;
-uint32_t size_bytes(DType dtype) noexcept;
+WEFT_EXPORT const char* to_string(DType dtype) noexcept;
+WEFT_EXPORT uint32_t size_bytes(DType dtype) noexcept;
 
 // IEEE half and bfloat16 of a float, rounded to nearest even, and back (exact).
-uint16_t to_f16(float value) noexcept;
-float from_f16(uint16_t bits) noexcept;
-uint16_t to_bf16(float value) noexcept;
-float from_bf16(uint16_t bits) noexcept;
+WEFT_EXPORT uint16_t to_f16(float value) noexcept;
+WEFT_EXPORT float from_f16(uint16_t bits) noexcept;
+WEFT_EXPORT uint16_t to_bf16(float value) noexcept;
+WEFT_EXPORT float from_bf16(uint16_t bits) noexcept;
 
 // Up to four numbers, outermost first: a shape or strides, both in elements.
-class Dims {
+class WEFT_EXPORT Dims {
  public:
   static constexpr size_t kMaxRank = 4;
 
@@ -58,11 +59,11 @@ class Dims {
 };
 
 // The strides of a dense row-major tensor of this shape.
-Dims dense_strides(const Dims& shape) noexcept;
+WEFT_EXPORT Dims dense_strides(const Dims& shape) noexcept;
 
 // A handle to device memory; copies share it. Empty when default-made. Made by Device::buffer.
 // Thread safety: handles may be copied and dropped on any thread.
-class Buffer {
+class WEFT_EXPORT Buffer {
  public:
   Buffer() = default;
   Buffer(std::shared_ptr<vulkan::DeviceState> device, std::shared_ptr<vulkan::BufferState> state) noexcept
@@ -80,6 +81,8 @@ class Buffer {
   uint64_t size_bytes() const noexcept;
   // Host address of the memory, where the host can see it, else null. Not synchronised with the device.
   void* mapped() const noexcept;
+  // Where kernels find the memory; 0 for a transient tensor's, which has no place of its own.
+  uint64_t device_address() const noexcept;
   const std::shared_ptr<vulkan::BufferState>& state() const noexcept { return state_; }
 
  private:
@@ -90,7 +93,7 @@ class Buffer {
 // A strided view of a buffer. A tensor without a buffer means "not given" where one is optional.
 // Strides are in elements, not negative; 0 repeats (broadcast) along that axis; the last one must be 1
 // wherever a kernel reads or writes rows.
-struct Tensor {
+struct WEFT_EXPORT Tensor {
   Buffer buffer;
   uint64_t offset_bytes = 0;  // of element 0; a multiple of the element size
   DType dtype = DType::f32;

@@ -1,0 +1,116 @@
+#include "vulkan/features.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace weft {
+namespace vulkan {
+namespace {
+
+struct Row {
+  VulkanFeature feature;
+  VkBool32& (*flag)(VulkanFeatureChain&);
+};
+
+#define WEFT_FEATURE(part, version, name, required, why)                       \
+  Row {                                                                        \
+    {"VkPhysicalDeviceVulkan" #version "Features", #name, required, why},      \
+        [](VulkanFeatureChain& chain) -> VkBool32& { return chain.part.name; } \
+  }
+constexpr std::array kRows = {
+    WEFT_FEATURE(v12, 12, bufferDeviceAddress, true, "kernels reach all tensors through addresses"),
+    WEFT_FEATURE(v12, 12, timelineSemaphore, true, "a ticket is a value of a timeline semaphore"),
+    WEFT_FEATURE(v13, 13, synchronization2, true,
+                 "barriers and submissions are written in its terms"),
+    WEFT_FEATURE(v13, 13, maintenance4, true, "workgroup sizes are specialization constants"),
+    WEFT_FEATURE(v11, 11, storageBuffer16BitAccess, false,
+                 "tensors of f16, bf16 and u8 in their fast rows"),
+};
+#undef WEFT_FEATURE
+
+bool is_set(const Row& row, VulkanFeatureChain chain) { return row.flag(chain) != VK_FALSE; }
+
+// The structure at `link` as what its type says.
+template <class Structure>
+const Structure& as(const VkBaseInStructure* link) {
+  return *reinterpret_cast<const Structure*>(link);
+}
+
+void read_link(const VkBaseInStructure* link, VulkanFeatureChain& chain) {
+  switch (link->sType) {
+    case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES:
+      chain.v11.storageBuffer16BitAccess |=
+          as<VkPhysicalDeviceVulkan11Features>(link).storageBuffer16BitAccess;
+      break;
+    case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_16BIT_STORAGE_FEATURES:
+      chain.v11.storageBuffer16BitAccess |=
+          as<VkPhysicalDevice16BitStorageFeatures>(link).storageBuffer16BitAccess;
+      break;
+    case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES:
+      chain.v12.bufferDeviceAddress |=
+          as<VkPhysicalDeviceVulkan12Features>(link).bufferDeviceAddress;
+      chain.v12.timelineSemaphore |= as<VkPhysicalDeviceVulkan12Features>(link).timelineSemaphore;
+      break;
+    case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_BUFFER_DEVICE_ADDRESS_FEATURES:
+      chain.v12.bufferDeviceAddress |=
+          as<VkPhysicalDeviceBufferDeviceAddressFeatures>(link).bufferDeviceAddress;
+      break;
+    case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_FEATURES:
+      chain.v12.timelineSemaphore |=
+          as<VkPhysicalDeviceTimelineSemaphoreFeatures>(link).timelineSemaphore;
+      break;
+    case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES:
+      chain.v13.synchronization2 |= as<VkPhysicalDeviceVulkan13Features>(link).synchronization2;
+      chain.v13.maintenance4 |= as<VkPhysicalDeviceVulkan13Features>(link).maintenance4;
+      break;
+    case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SYNCHRONIZATION_2_FEATURES:
+      chain.v13.synchronization2 |=
+          as<VkPhysicalDeviceSynchronization2Features>(link).synchronization2;
+      break;
+    case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_4_FEATURES:
+      chain.v13.maintenance4 |= as<VkPhysicalDeviceMaintenance4Features>(link).maintenance4;
+      break;
+    default:
+      break;
+  }
+}
+
+}  // namespace
+
+VulkanFeatureChain supported_features(const InstanceFunctions& vk, VkPhysicalDevice physical) {
+  VulkanFeatureChain chain;
+  vk.vkGetPhysicalDeviceFeatures2(physical, &chain.features2);
+  return chain;
+}
+
+VulkanFeatureChain read_chain(const void* chain) {
+  VulkanFeatureChain read;
+  for (auto link = static_cast<const VkBaseInStructure*>(chain); link; link = link->pNext)
+    read_link(link, read);
+  return read;
+}
+
+std::string first_missing(const VulkanFeatureChain& chain) {
+  for (const Row& row : kRows)
+    if (row.feature.required && !is_set(row, chain)) return row.feature.name;
+  return "";
+}
+
+void enable(const VulkanFeatureChain& supported, VulkanFeatureChain& chain) {
+  for (const Row& row : kRows)
+    if (is_set(row, supported)) row.flag(chain) = VK_TRUE;
+}
+
+}  // namespace vulkan
+
+std::span<const VulkanFeature> vulkan_features() noexcept {
+  static const auto features = [] {
+    std::array<VulkanFeature, vulkan::kRows.size()> all;
+    std::transform(vulkan::kRows.begin(), vulkan::kRows.end(), all.begin(),
+                   [](const auto& row) { return row.feature; });
+    return all;
+  }();
+  return features;
+}
+
+}  // namespace weft

@@ -1,3 +1,0 @@
-// The implementation of volk.
-#define VOLK_IMPLEMENTATION
-#include "vulkan/volk.hpp"
