@@ -20,6 +20,11 @@ Result<void> check_view(const char* operation, const Tensor& tensor) {
   if (tensor.strides.rank() != tensor.rank())
     return fail(Code::invalid_argument, text(operation, ": strides ", tensor.strides, " and shape ",
                                              tensor.shape, " must have the same rank"));
+  for (size_t i = 0; i < tensor.rank(); ++i)
+    if (tensor.shape[i] < 0)
+      return fail(Code::invalid_argument,
+                  text(operation, ": shape ", tensor.shape,
+                       " has a negative dimension; each must be 0 or more"));
   return {};
 }
 
@@ -95,7 +100,7 @@ uint64_t Tensor::extent_bytes() const noexcept {
     uint64_t step = 0;
     // A negative stride becomes so large that no buffer holds it.
     if (base::multiply_overflows(static_cast<uint64_t>(shape[i] - 1),
-                               static_cast<uint64_t>(strides[i]), &step) ||
+                                 static_cast<uint64_t>(strides[i]), &step) ||
         base::add_overflows(last, step, &last))
       return UINT64_MAX;
   }
@@ -126,8 +131,15 @@ Result<Tensor> Tensor::slice(size_t axis, int64_t begin, int64_t length) const {
                      "], which is ", shape[axis]));
   Tensor part = *this;
   part.shape[axis] = length;
-  part.offset_bytes +=
-      static_cast<uint64_t>(begin) * static_cast<uint64_t>(strides[axis]) * weft::size_bytes(dtype);
+  int64_t skipped = 0;
+  uint64_t bytes = 0;
+  if ((begin > 0 && base::multiply_overflows(begin, strides[axis], &skipped)) ||
+      base::multiply_overflows(static_cast<uint64_t>(skipped), uint64_t{weft::size_bytes(dtype)},
+                               &bytes) ||
+      base::add_overflows(offset_bytes, bytes, &part.offset_bytes))
+    return fail(Code::invalid_argument,
+                text("slice: begin ", begin, " with strides[", axis, "], which is ", strides[axis],
+                     ", is an offset that does not fit 64 bits"));
   return part;
 }
 
@@ -140,11 +152,7 @@ Result<Tensor> Tensor::reshape(const Dims& new_shape) const {
   result.shape = new_shape;
   result.strides = dense_strides(new_shape);
   WEFT_TRY(check_view("reshape", result));
-  for (size_t i = 0; i < new_shape.rank(); ++i)
-    if (new_shape[i] < 0)
-      return fail(Code::invalid_argument,
-                  text("reshape: shape ", new_shape, " has a negative dimension"));
-  if (result.elements() != elements())
+  if (result.elements() != elements() || elements() == INT64_MAX)  // which stands for more too
     return fail(Code::invalid_argument,
                 text("reshape: shape ", new_shape, " has ", result.elements(), " elements, shape ",
                      shape, " has ", elements(), "; they must match"));
@@ -164,10 +172,14 @@ Result<Tensor> Tensor::split_heads(int64_t heads) const {
   const int64_t dim = shape.back() / heads;
   const int64_t length = shape[rank() - 2];
   const int64_t row_stride = strides[rank() - 2];
+  // The stride of a batch of one is never followed: it may wrap.
+  const auto product = [](int64_t a, int64_t b) {
+    return static_cast<int64_t>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
+  };
   Tensor result = *this;
   result.shape = {batched ? shape[0] : 1, heads, length, dim};
-  result.strides = {batched ? strides[0] : length * row_stride, dim * strides.back(), row_stride,
-                    strides.back()};
+  result.strides = {batched ? strides[0] : product(length, row_stride),
+                    product(dim, strides.back()), row_stride, strides.back()};
   return result;
 }
 

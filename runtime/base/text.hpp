@@ -10,9 +10,10 @@
 
 namespace weft {
 
+constexpr bool is_dtype(DType dtype) { return dtype >= DType::f32 && dtype <= DType::u8; }
+
 inline void append_text(std::string& out, std::string_view part) { out += part; }
 inline void append_text(std::string& out, const Dims& part) { out += part.text(); }
-inline void append_text(std::string& out, DType part) { out += to_string(part); }
 template <std::integral Number>
 void append_text(std::string& out, Number part) {
   out += std::to_string(part);
@@ -22,6 +23,12 @@ void append_text(std::string& out, Number part) {
   char digits[32];
   std::snprintf(digits, sizeof digits, "%g", static_cast<double>(part));
   out += digits;
+}
+
+// A number that is no DType is shown too.
+inline void append_text(std::string& out, DType part) {
+  out += to_string(part);
+  if (!is_dtype(part)) append_text(out, " (" + std::to_string(static_cast<int32_t>(part)) + ")");
 }
 
 // text("shape[", 3, "] is ", 80) is "shape[3] is 80".

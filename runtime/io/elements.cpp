@@ -97,6 +97,9 @@ Result<uint64_t> size_bytes(ElementType type, std::span<const uint64_t> shape) {
     elements *= length;
   }
   const uint32_t bits = size_bits(type);
+  if (bits == 0)
+    return fail(Code::invalid_argument, "type is " + std::to_string(static_cast<int>(type)) +
+                                            "; it must be an ElementType");
   if (elements > std::numeric_limits<uint64_t>::max() / bits) {
     return fail(Code::invalid_argument, "the shape's size in bits exceeds 64 bits");
   }

@@ -30,12 +30,23 @@ bool write_parts(const fs::path& path, std::span<const std::span<const std::byte
 
 }  // namespace
 
+Result<void> check_path(const std::string& operation, const std::string& path) {
+  if (path.empty())
+    return fail(Code::invalid_argument, operation + ": the path is empty; it must name a file");
+  const size_t at = path.find('\0');
+  if (at == std::string::npos) return {};
+  return fail(Code::invalid_argument, operation + ": " + path.substr(0, at) +
+                                          ": the path has a zero byte, at " + std::to_string(at) +
+                                          "; it must have none");
+}
+
 fs::path to_path(const std::string& utf8) {
   return fs::path(std::u8string(utf8.begin(), utf8.end()));
 }
 
 Result<std::vector<uint8_t>> read_file(const std::string& operation, const std::string& path,
                                        uint64_t max_bytes) {
+  WEFT_TRY(check_path(operation, path));
   const fs::path native = to_path(path);
   if (std::string reason = reason_not_readable(native); !reason.empty()) {
     return fail(Code::invalid_argument, operation + ": " + path + ": " + reason);
@@ -59,6 +70,7 @@ Result<std::vector<uint8_t>> read_file(const std::string& operation, const std::
 
 Result<void> write_file(const std::string& operation, const std::string& path,
                         std::span<const std::span<const std::byte>> parts) {
+  WEFT_TRY(check_path(operation, path));
   const fs::path native = to_path(path);
   const auto cannot_write = [&](const std::string& why) {
     return fail(Code::invalid_argument, operation + ": " + path + ": " + why);

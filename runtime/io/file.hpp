@@ -13,6 +13,10 @@
 
 namespace weft::io {
 
+// Refuses an empty path, and one with a zero byte: the system would end it there and reach another
+// file.
+Result<void> check_path(const std::string& operation, const std::string& path);
+
 // A path from UTF-8, whatever the platform's own encoding of narrow strings is.
 std::filesystem::path to_path(const std::string& utf8);
 

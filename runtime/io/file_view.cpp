@@ -3,7 +3,9 @@
 
 #if defined(_WIN32)
 #define WIN32_LEAN_AND_MEAN
+#ifndef NOMINMAX
 #define NOMINMAX
+#endif
 #include <windows.h>
 #elif defined(__unix__) || defined(__APPLE__)
 #define WEFT_HAS_MMAP 1
@@ -32,6 +34,7 @@ std::unexpected<Error> cannot_open(const std::string& operation, const std::stri
 
 Result<std::shared_ptr<const FileView>> FileView::open(const std::string& operation,
                                                        const std::string& path) {
+  WEFT_TRY(check_path(operation, path));
   const auto failed = [&] {
     const std::error_code error(static_cast<int>(GetLastError()), std::system_category());
     return cannot_open(operation, path, error.message());
@@ -81,6 +84,7 @@ std::string last_error() { return std::error_code(errno, std::generic_category()
 
 Result<std::shared_ptr<const FileView>> FileView::open(const std::string& operation,
                                                        const std::string& path) {
+  WEFT_TRY(check_path(operation, path));
   // Not blocking, so that opening a pipe without a writer returns and is refused below.
   const OpenFile file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   struct stat facts = {};

@@ -45,6 +45,9 @@ static void* decoder_reallocate(void* memory, size_t bytes) {
 #define STB_IMAGE_WRITE_IMPLEMENTATION
 #define STB_IMAGE_RESIZE_STATIC
 #define STB_IMAGE_RESIZE_IMPLEMENTATION
+// The two names that stay visible although the rest is static: an app's own copy may have them too.
+#define stbir__s16_32768 weft_stbir_s16_32768
+#define stbir__s32_32768 weft_stbir_s32_32768
 #if defined(__GNUC__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wall"

@@ -83,7 +83,7 @@ TEST_CASE("reshape keeps the elements of a dense tensor") {
   CHECK(tensor.reshape({2, 2, 6}).value().strides == Dims{12, 6, 1});
   CHECK(message(tensor.reshape({5, 5})) ==
         "reshape: shape [5, 5] has 25 elements, shape [4, 6] has 24; they must match");
-  CHECK(message(tensor.reshape({-4, -6})) == "reshape: shape [-4, -6] has a negative dimension");
+  CHECK(message(tensor.reshape({-4, -6})) == "reshape: shape [-4, -6] has a negative dimension; each must be 0 or more");
   CHECK(message(tensor.reshape({1, 2, 2, 2, 3})) == "reshape: the rank is 5; it must be 1 to 4");
   CHECK(
       message(tensor.slice(1, 0, 3).value().reshape({12})) ==
