@@ -1,8 +1,10 @@
 // Lists the Vulkan devices of this machine, whether Weft can use each, and which kernel rows it would run.
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "info/traits_json.hpp"
 #include "weft/version.hpp"
 #include "weft/weft.hpp"
 
@@ -13,14 +15,8 @@ std::string version_text(uint32_t version) {
          std::to_string(version & 0xfff);
 }
 
-nlohmann::json to_json(const weft::DeviceInfo& info) {
-  const weft::DeviceTraits& t = info.traits;
-  return {{"name", t.name}, {"type", weft::to_string(t.type)}, {"driver", t.driver_name},
-          {"driver_info", t.driver_info}, {"vulkan", version_text(t.api_version)}, {"usable", info.usable},
-          {"why_not", info.why_not}, {"storage_16bit", t.storage_16bit}, {"subgroup_size", t.subgroup_size},
-          {"max_workgroup_invocations", t.max_workgroup_invocations},
-          {"shared_memory_bytes", t.shared_memory_bytes}, {"unified_memory", t.unified_memory},
-          {"timestamps", t.timestamp_period_ns > 0}, {"quirks", t.quirks}};
+nlohmann::ordered_json to_json(const weft::DeviceInfo& info) {
+  return {{"usable", info.usable}, {"why_not", info.why_not}, {"traits", info::to_json(info.traits)}};
 }
 
 void print(size_t index, const weft::DeviceInfo& info) {
@@ -32,6 +28,27 @@ void print(size_t index, const weft::DeviceInfo& info) {
               t.storage_16bit ? "yes" : "no (packed loads)", t.subgroup_size, t.max_workgroup_invocations,
               t.unified_memory ? "unified" : "separate");
   for (const auto& quirk : t.quirks) std::printf("   quirk: %s\n", quirk.c_str());
+}
+
+// One device as tests/devices keeps it: what its driver says, and where that was seen.
+int save(const std::string& name, const std::string& path, const std::string& source) {
+  const auto device = weft::Device::open({.name = name});
+  if (!device) {
+    std::fprintf(stderr, "weft_info: %s\n", device.error().message.c_str());
+    return 2;
+  }
+  const weft::DeviceTraits& traits = device->traits();
+  if (!traits.quirks.empty()) {
+    std::fprintf(stderr, "weft_info: quirks have edited these traits; set WEFT_QUIRKS=off\n");
+    return 2;
+  }
+  const nlohmann::ordered_json file = {{"source", source}, {"assumed", nlohmann::ordered_json::array()},
+                                       {"traits", info::to_json(traits)}};
+  std::ofstream out(path);
+  out << file.dump(2) << "\n";
+  if (out.flush()) return 0;
+  std::fprintf(stderr, "weft_info: %s can't be written\n", path.c_str());
+  return 2;
 }
 
 int explain(const std::string& name, uint32_t head_dim, uint32_t q_len) {
@@ -49,19 +66,22 @@ int explain(const std::string& name, uint32_t head_dim, uint32_t q_len) {
 int main(int argc, char** argv) {
   CLI::App app{"Lists Vulkan devices and the attention kernels that Weft runs on them."};
   bool json = false;
-  std::string device;
+  std::string device, path, source;
   uint32_t head_dim = 0, q_len = 0;
   app.set_version_flag("--version", "weft_info " WEFT_VERSION);
-  app.add_flag("--json", json, "Print JSON");
-  app.add_option("--device", device, "Device for --explain: an index or part of a name");
+  app.add_flag("--json", json, "Print JSON: every trait of every device");
+  app.add_option("--device", device, "Device for --explain and --save: an index or part of a name");
   app.add_option("--explain", head_dim, "Say which kernel row runs attention of this head_dim, and why not the others");
   app.add_option("--q-len", q_len, "Query rows for --explain");
+  app.add_option("--source", source, "Where the device was seen, for --save");
+  app.add_option("--save", path, "Write a device for tests/devices to a file")->needs("--source");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     const int code = app.exit(error);
     return code == 0 ? 0 : 2;
   }
+  if (!path.empty()) return save(device, path, source);
   if (head_dim > 0) return explain(device, head_dim, q_len);
   const auto devices = weft::Device::list();
   if (!devices) {
@@ -69,9 +89,9 @@ int main(int argc, char** argv) {
     return 2;
   }
   if (json) {
-    auto list = nlohmann::json::array();
+    auto list = nlohmann::ordered_json::array();
     for (const auto& info : *devices) list.push_back(to_json(info));
-    std::printf("%s\n", list.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+    std::printf("%s\n", list.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
   } else {
     for (size_t i = 0; i < devices->size(); ++i) print(i, (*devices)[i]);
   }

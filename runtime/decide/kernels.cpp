@@ -24,7 +24,8 @@ uint32_t met_needs(const DeviceTraits& traits) noexcept {
   return met;
 }
 
-bool fits(Where where, DeviceType type) noexcept {
+bool fits(Where where, const DeviceTraits& traits) noexcept {
+  const DeviceType type = traits.type;
   switch (where) {
     case Where::any:
       return true;
@@ -33,7 +34,8 @@ bool fits(Where where, DeviceType type) noexcept {
     case Where::gpu:
       return type != DeviceType::cpu;
     case Where::discrete:
-      return type == DeviceType::discrete;
+      return type == DeviceType::discrete &&
+             (traits.min_subgroup_size == 0 || traits.min_subgroup_size >= kWideSubgroup);
   }
   return false;
 }

@@ -5,25 +5,116 @@
 namespace weft::decide {
 namespace {
 
+constexpr uint32_t kVendorAmd = 0x1002;
+constexpr uint32_t kVendorIntel = 0x8086;
 constexpr uint32_t kVendorArm = 0x13b5;
 
-// As Vulkan packs the API version.
-constexpr uint32_t api_version(uint32_t major, uint32_t minor, uint32_t patch) {
+// VkDriverId.
+constexpr uint32_t kAmdProprietary = 1;
+constexpr uint32_t kNvidiaProprietary = 4;
+constexpr uint32_t kIntelMesa = 6;
+constexpr uint32_t kLlvmpipe = 13;
+constexpr uint32_t kMoltenVk = 14;
+
+// Versions as drivers pack them: Vulkan's own and Mesa's, MoltenVK's, NVIDIA's.
+constexpr uint32_t version(uint32_t major, uint32_t minor, uint32_t patch) {
   return (major << 22) | (minor << 12) | patch;
 }
+constexpr uint32_t moltenvk_version(uint32_t major, uint32_t minor, uint32_t patch) {
+  return major * 10000 + minor * 100 + patch;
+}
+constexpr uint32_t nvidia_version(uint32_t major, uint32_t minor) {
+  return (major << 22) | (minor << 14);
+}
+
+constexpr uint32_t kShuffles = kSubgroupArithmetic | kSubgroupBallot | kSubgroupShuffle |
+                               kSubgroupShuffleRelative | kSubgroupClustered;
 
 constexpr Quirk kQuirks[] = {
     // The source compares the API version. Devices that Weft can use report 1.3 or later, so the
-    // row
-    // keeps Device::list truthful and never changes what runs.
+    // row keeps
+    // Device::list truthful and never changes what runs.
     {"arm-storage-16bit",
-     {.vendor_id = kVendorArm, .api_version_below = api_version(1, 0, 82)},
+     {.vendor_id = kVendorArm, .api_version_below = version(1, 0, 82)},
      {.clear_storage_16bit = true},
      "wrong results from 16-bit storage on early Mali drivers; ncnn src/gpu.cpp"},
+    {"llvmpipe-512-matrix",
+     {.driver_id = kLlvmpipe, .name_part = "512 bits"},
+     {.clear_matrices = true},
+     "cooperative matrices are listed at 512 bits, creating a pipeline with them crashes the "
+     "driver; seen "
+     "with Mesa 26.1.6"},
+    // Nothing names the generation; the third was the first to multiply signed by unsigned bytes.
+    {"amd-proprietary-matrix-emulated",
+     {.vendor_id = kVendorAmd, .driver_id = kAmdProprietary, .mixed_dot_accelerated = false},
+     {.clear_matrices = true},
+     "cooperative matrices are listed on every GPU and emulated before RDNA3; llama.cpp "
+     "ggml_vk_khr_cooperative_matrix_support and get_device_architecture, ncnn src/gpu.cpp"},
+    {"amd-proprietary-shuffle-f16",
+     {.vendor_id = kVendorAmd, .driver_id = kAmdProprietary, .mixed_dot_accelerated = false},
+     {.clear_subgroup_extended_types = true},
+     "wrong results from subgroupShuffleXor of f16vec4 on RDNA2 and older; llama.cpp pull request "
+     "19921"},
+    {"moltenvk-amd-subgroups",
+     {.vendor_id = kVendorAmd, .driver_id = kMoltenVk},
+     {.clear_subgroup_operations = kShuffles},
+     "wrong results where lanes exchange values: subgroups are reported as 64 and run as 32; "
+     "llama.cpp "
+     "issue 15846, pull requests 15886 and 23218, MoltenVK issues 1553 and 2756. What 1.4.2 "
+     "changed is "
+     "disputed in MoltenVK pull request 2755, so the range has no end"},
+    {"moltenvk-uhd630-reductions",
+     {.vendor_id = kVendorIntel,
+      .driver_id = kMoltenVk,
+      .name_part = "UHD Graphics 630",
+      .driver_version_below = moltenvk_version(1, 4, 2)},
+     {.clear_subgroup_operations = kSubgroupArithmetic | kSubgroupClustered},
+     "wrong sums; 1.4.2 no longer offers them; MoltenVK issue 2757 and pull request 2755"},
+    // Later generations run 48 or 64 warps a multiprocessor.
+    {"nvidia-turing-matrix",
+     {.driver_id = kNvidiaProprietary, .subgroups_per_core = 32},
+     {.clear_matrices = true},
+     "attention with cooperative matrices gives wrong results on Turing; llama.cpp pull requests "
+     "19075 and "
+     "19290"},
+    {"nvidia-575.64-matrix2",
+     {.driver_id = kNvidiaProprietary,
+      .driver_version_from = nvidia_version(575, 64),
+      .driver_version_below = nvidia_version(575, 65)},
+     {.clear_matrix2 = true},
+     "NaN from attention with VK_NV_cooperative_matrix2, not with VK_KHR_cooperative_matrix; "
+     "ik_llama.cpp "
+     "pull request 598"},
+    // 26.0.8 was tested and right, 26.2.3 wrong; no fix is known.
+    {"intel-mesa-uneven-matrix",
+     {.vendor_id = kVendorIntel, .driver_id = kIntelMesa, .driver_version_from = version(26, 0, 9)},
+     {.clear_matrices = true},
+     "wrong results where workgroups on one core run different numbers of matrix products, as "
+     "lengths of "
+     "items make them; llama.cpp pull request 24406"},
+    {"intel-mesa-xe3-matrix",
+     {.vendor_id = kVendorIntel, .driver_id = kIntelMesa, .name_part = "(PTL)"},
+     {.clear_matrices = true},
+     "cooperative matrices loaded from shared memory at different offsets are all the first one; "
+     "cubecl "
+     "pull request 1444, Mesa issue 15932"},
+    {"intel-mesa-wildcat-lake-matrix",
+     {.vendor_id = kVendorIntel, .driver_id = kIntelMesa, .name_part = "(WCL)"},
+     {.clear_matrices = true},
+     "the same architecture as (PTL), same fault; cubecl pull request 1444"},
 };
 
 bool in_range(uint32_t version, uint32_t from, uint32_t below) {
   return version >= from && (below == 0 || version < below);
+}
+
+void edit(const TraitsEdit& edit, DeviceTraits& traits) {
+  if (edit.clear_storage_16bit) traits.storage_16bit = false;
+  if (edit.clear_timestamps) traits.timestamp_period_ns = 0;
+  if (edit.clear_matrices) traits.matrix_shapes.clear();
+  if (edit.clear_matrices || edit.clear_matrix2) traits.matrix2 = 0;
+  if (edit.clear_subgroup_extended_types) traits.subgroup_extended_types = false;
+  traits.subgroup_operations &= ~edit.clear_subgroup_operations;
 }
 
 }  // namespace
@@ -35,6 +126,10 @@ bool matches(const DeviceMatch& match, const DeviceTraits& traits) noexcept {
   if (match.driver_id != 0 && match.driver_id != traits.driver_id) return false;
   if (match.type && *match.type != traits.type) return false;
   if (match.name_part && !std::string_view(traits.name).contains(match.name_part)) return false;
+  if (match.mixed_dot_accelerated && *match.mixed_dot_accelerated != traits.mixed_dot_accelerated)
+    return false;
+  if (match.subgroups_per_core != 0 && match.subgroups_per_core != traits.subgroups_per_core)
+    return false;
   return in_range(traits.driver_version, match.driver_version_from, match.driver_version_below) &&
          in_range(traits.api_version, match.api_version_from, match.api_version_below);
 }
@@ -42,8 +137,7 @@ bool matches(const DeviceMatch& match, const DeviceTraits& traits) noexcept {
 void apply_quirks(DeviceTraits& traits, std::span<const Quirk> rows) {
   for (const Quirk& quirk : rows) {
     if (!matches(quirk.match, traits)) continue;
-    if (quirk.edit.clear_storage_16bit) traits.storage_16bit = false;
-    if (quirk.edit.clear_timestamps) traits.timestamp_period_ns = 0;
+    edit(quirk.edit, traits);
     traits.quirks.push_back(quirk.id);
   }
 }

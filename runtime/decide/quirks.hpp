@@ -20,12 +20,20 @@ struct DeviceMatch {
   uint32_t driver_version_below = 0;
   uint32_t api_version_from = 0;
   uint32_t api_version_below = 0;
+  // Generations of one vendor, which nothing but what they have tells apart.
+  std::optional<bool> mixed_dot_accelerated = std::nullopt;
+  uint32_t subgroups_per_core = 0;
 };
 
 // What a quirk takes out of the traits.
 struct TraitsEdit {
   bool clear_storage_16bit = false;
   bool clear_timestamps = false;
+  bool clear_matrices = false;  // shapes and matrix2
+  bool clear_matrix2 = false;
+  bool clear_subgroup_extended_types = false;
+  uint32_t clear_subgroup_operations = 0;  // kSubgroup... bits
+  bool operator==(const TraitsEdit&) const = default;
 };
 
 struct Quirk {

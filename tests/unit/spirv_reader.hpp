@@ -39,6 +39,10 @@ class SpirvReader {
   }
 
   bool valid() const { return valid_; }
+  // Numbers of the capabilities that the module needs.
+  const std::set<uint32_t>& capabilities() const { return capabilities_; }
+  // Whether a variable lies in workgroup memory.
+  bool shares_memory() const { return shares_memory_; }
   // Structures of this name that lie in memory (their members have offsets).
   std::vector<SpirvStruct> structs(const std::string& name) const {
     std::vector<SpirvStruct> found;
@@ -68,7 +72,8 @@ class SpirvReader {
   static constexpr size_t kHeaderWords = 5;
   static constexpr uint32_t kOpName = 5, kOpMemberName = 6, kOpTypeStruct = 30;
   static constexpr uint32_t kOpDecorate = 71, kOpMemberDecorate = 72;
-  static constexpr uint32_t kSpecId = 1, kOffset = 35;
+  static constexpr uint32_t kOpCapability = 17, kOpVariable = 59;
+  static constexpr uint32_t kSpecId = 1, kOffset = 35, kWorkgroup = 4;
 
   static std::string string_at(std::span<const uint32_t> words) {
     std::string out;
@@ -82,6 +87,8 @@ class SpirvReader {
   }
 
   void read(uint32_t opcode, std::span<const uint32_t> operands) {
+    if (opcode == kOpCapability) capabilities_.insert(operands[0]);
+    if (opcode == kOpVariable && operands[2] == kWorkgroup) shares_memory_ = true;
     if (opcode == kOpName) names_[operands[0]] = string_at(operands.subspan(1));
     if (opcode == kOpMemberName)
       members_[{operands[0], operands[1]}].name = string_at(operands.subspan(2));
@@ -93,6 +100,8 @@ class SpirvReader {
   }
 
   bool valid_ = false;
+  bool shares_memory_ = false;
+  std::set<uint32_t> capabilities_;
   std::map<uint32_t, std::string> names_;
   std::map<uint32_t, uint32_t> struct_sizes_;  // id to member count
   std::map<std::pair<uint32_t, uint32_t>, SpirvMember> members_;
