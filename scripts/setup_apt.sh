@@ -62,7 +62,10 @@ oldest_mesa() {
 
 wanted() {
   printf '%s\n%s\n' "$own_packages" "$graphics_packages" | sed '/^$/d'
-  has_gpu_driver || echo "mesa-vulkan-drivers $(oldest_mesa)"
+  has_gpu_driver && return 0
+  echo "mesa-vulkan-drivers $(oldest_mesa)"
+  # Fake devices, for the compilers of GPUs that are not here. Elsewhere no package has them.
+  if [ "$(oldest_mesa)" = 26.1 ]; then echo "mesa-drm-shim 26.1"; fi
 }
 
 # One dpkg-query for all; prints "package oldest installed" for each that is missing or too old.
@@ -261,7 +264,8 @@ install_missing() {
   release=$(debian_release)
   own=$(among_missing "$own_packages")
   graphics=$(among_missing "$graphics_packages")
-  if printf '%s\n' "$missing" | grep -q '^mesa-vulkan-drivers '; then mesa="mesa-vulkan-drivers"; fi
+  mesa=$(among_missing "mesa-vulkan-drivers
+mesa-drm-shim")
   case "$release" in
     bookworm) [ -z "$graphics$mesa" ] || add_sources bookworm trixie trixie-backports ;;
     trixie) [ -z "$mesa" ] || add_sources trixie trixie-backports ;;
@@ -271,10 +275,13 @@ install_missing() {
   case "$release" in
     bookworm)
       [ -z "$own" ] || install_packages $own
-      if [ -n "$mesa" ]; then graphics="$graphics $mesa/trixie-backports $mesa_companions"; fi
+      # shellcheck disable=SC2086
+      if [ -n "$mesa" ]; then
+        graphics="$graphics $(printf '%s/trixie-backports ' $mesa) $mesa_companions"
+      fi
       [ -z "$graphics" ] || install_newer -t trixie $graphics ;;
     trixie)
-      if [ -n "$mesa" ]; then mesa="$mesa/trixie-backports"; fi
+      if [ -n "$mesa" ]; then mesa=$(printf '%s/trixie-backports ' $mesa); fi
       install_packages $own $graphics $mesa ;;
     *)
       require_candidates
@@ -285,6 +292,7 @@ install_missing() {
 setup_with_apt() {
   missing=$(find_missing)
   if [ -z "$missing" ]; then
+    install_optional
     say "setup: everything needed is here"
     return 0
   fi
@@ -313,7 +321,27 @@ setup_with_apt() {
   missing=$(find_missing)
   [ -z "$missing" ] || die "still missing or too old after installing (package, needed, installed):
 $missing"
+  install_optional
   report_ready
+}
+
+# What single tests need, which skip without it: tried without touching anything else, and never a
+# reason to fail.
+install_optional() {
+  local apt_get=(env DEBIAN_FRONTEND=noninteractive apt-get -y -o DPkg::Lock::Timeout=600) packages=()
+  command -v pkg-config >/dev/null || packages+=(pkgconf)
+  command -v spirv-cross >/dev/null || packages+=(spirv-cross)
+  if [ "$(dpkg --print-architecture)" = amd64 ] && ! command -v aarch64-linux-gnu-g++ >/dev/null; then
+    packages+=(g++-aarch64-linux-gnu)
+  fi
+  if [ ${#packages[@]} = 0 ]; then return 0; fi
+  if [ "$(id -u)" != 0 ]; then apt_get=(sudo -n "${apt_get[@]}"); fi
+  say "setup: installing ${packages[*]} for single tests"
+  local install=("${apt_get[@]}" install --no-install-recommends --no-remove "${packages[@]}")
+  if ! "${install[@]}" >/dev/null 2>&1 &&
+    ! { "${apt_get[@]}" update && "${install[@]}"; } >/dev/null 2>&1; then
+    say "setup: that failed; those tests will skip"
+  fi
 }
 
 report_ready() {

@@ -44,8 +44,8 @@ std::string_view called_with_prefix(std::string_view line, std::string_view pref
   return {};
 }
 
-// Names of extensions (VK_AMD_..., __APPLE__) are the interface's own words; the rest of the line
-// counts.
+// Names of extensions and their types (VK_AMD_..., Vk...AMD, __APPLE__) are the interface's own words; the rest of
+// the line counts.
 std::string without_interface_names(std::string_view line) {
   std::string out;
   for (std::size_t i = 0; i < line.size();) {
@@ -56,7 +56,7 @@ std::string without_interface_names(std::string_view line) {
     std::size_t end = i;
     while (end < line.size() && is_word_character(line[end])) ++end;
     const std::string_view word = line.substr(i, end - i);
-    const bool interface = word.starts_with("VK_") || word.starts_with("GL_") ||
+    const bool interface = word.starts_with("VK_") || word.starts_with("VkPhysicalDevice") || word.starts_with("GL_") ||
                            word.starts_with("SPV_") || word == "__APPLE__";
     out += interface ? std::string_view(" ") : word;
     i = end;

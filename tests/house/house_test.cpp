@@ -129,7 +129,7 @@ TEST_CASE("vendor names outside runtime/decide are found") {
   CHECK(finds(check_vendor_names({{"runtime/vulkan/a.cpp",
                                    "// fast on NVIDIA\nnormalize(amdahl, intelligent);\n"
                                    "bool is_amd = false;\nenum { kVendorAmd };\n"
-                                   "if (id == 0x10DE) {}\nVK_AMD_shader_info\n"
+                                   "if (id == 0x10DE) {}\nVK_AMD_shader_info VkPhysicalDeviceThing2AMD\n"
                                    "#ifdef __APPLE__\nx = vendor_intel2;\n"},
                                   {"shaders/lane.comp", "// Mali\n// maligned apples\n"},
                                   {"shaders/tile.comp", "// llvmpipe_width\n"},

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "weft/error.hpp"
+#include "weft/export.hpp"
 
 namespace weft {
 
@@ -41,11 +42,11 @@ enum class ElementType : uint8_t {
 };
 
 // The name that safetensors files use: "F32", "F8_E4M3", "BOOL".
-const char* to_string(ElementType type) noexcept;
+WEFT_IO_EXPORT const char* to_string(ElementType type) noexcept;
 // The type of such a name; names are upper case.
-std::optional<ElementType> element_type(std::string_view name) noexcept;
+WEFT_IO_EXPORT std::optional<ElementType> element_type(std::string_view name) noexcept;
 // Bits of one element, 4 to 64.
-uint32_t size_bits(ElementType type) noexcept;
+WEFT_IO_EXPORT uint32_t size_bits(ElementType type) noexcept;
 
 // Raw elements of someone else's memory: row-major, dense, little-endian, at any alignment (copy
 // with memcpy). Valid as long as that memory is.
@@ -57,11 +58,11 @@ struct TensorView {
 
 // Bytes of a dense tensor. invalid_argument if that doesn't fit 64 bits or, for packed types,
 // isn't a whole number of bytes. The message has no prefix.
-Result<uint64_t> size_bytes(ElementType type, std::span<const uint64_t> shape);
+WEFT_IO_EXPORT Result<uint64_t> size_bytes(ElementType type, std::span<const uint64_t> shape);
 
 // All elements as float, rounded to nearest where float is too narrow; boolean becomes 0 or 1.
 // invalid_argument: data of another size than the shape asks for.
 // unsupported: types below 8 bits, the 8-bit floats and c64.
-Result<std::vector<float>> to_float(const TensorView& view);
+WEFT_IO_EXPORT Result<std::vector<float>> to_float(const TensorView& view);
 
 }  // namespace weft

@@ -6,6 +6,8 @@
 #include <string>
 #include <utility>
 
+#include "weft/export.hpp"
+
 namespace weft {
 
 // What the caller can do about a failure. The values are fixed: they are the C ABI's too.
@@ -27,7 +29,7 @@ struct Error {
 };
 
 // The stable name of a code, "invalid_argument" for instance.
-const char* to_string(Code code) noexcept;
+WEFT_EXPORT const char* to_string(Code code) noexcept;
 
 template <class T = void>
 using Result = std::expected<T, Error>;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "weft/error.hpp"
+#include "weft/export.hpp"
 
 namespace weft {
 
@@ -38,21 +39,21 @@ struct Image {
 //
 // Decoding is done by stb_image, behind these limits and a check of the file's structure. Files
 // from strangers are still better decoded in a process of their own.
-Result<Image> read_image(const std::string& path, uint32_t channels = 3);
+WEFT_IO_EXPORT Result<Image> read_image(const std::string& path, uint32_t channels = 3);
 
 // The same from memory. `name` stands for the file in error messages.
-Result<Image> decode_image(std::span<const uint8_t> bytes, uint32_t channels = 3,
-                           const std::string& name = "image in memory");
+WEFT_IO_EXPORT Result<Image> decode_image(std::span<const uint8_t> bytes, uint32_t channels = 3,
+                                          const std::string& name = "image in memory");
 
 // Writes 8-bit PNG. An existing file is replaced at once when the new one is complete.
 // invalid_argument: a size or channel count of 0 or over the limits, pixels of another size than
 // width * height * channels, or a path that can't be written.
-Result<void> write_png(const std::string& path, const Image& image);
+WEFT_IO_EXPORT Result<void> write_png(const std::string& path, const Image& image);
 
 // The picture at another size, sides 1 to kMaxImageSide: bilinear when enlarged, the same
 // filter widened over the area of a new pixel when reduced; pixel centres at halves, edges clamped.
 // Stored values are averaged as they are: as most tools do, and a little darker than averaging
 // light would be. Alpha is a channel like the others, not a weight.
-Result<Image> resize(const Image& image, uint32_t width, uint32_t height);
+WEFT_IO_EXPORT Result<Image> resize(const Image& image, uint32_t width, uint32_t height);
 
 }  // namespace weft

@@ -13,6 +13,7 @@
 
 #include "weft/elements.hpp"
 #include "weft/error.hpp"
+#include "weft/export.hpp"
 
 namespace weft {
 
@@ -35,16 +36,16 @@ struct NpyArray {
 // unsupported: another version; big-endian, structured, text or Python-object elements;
 // column-major
 //   order with more than one axis. No object is ever unpickled.
-Result<NpyArray> read_npy(const std::string& path);
+WEFT_IO_EXPORT Result<NpyArray> read_npy(const std::string& path);
 
 // The same from memory. `name` stands for the file in error messages.
-Result<NpyArray> parse_npy(std::span<const std::byte> bytes,
-                           const std::string& name = "npy in memory");
+WEFT_IO_EXPORT Result<NpyArray> parse_npy(std::span<const std::byte> bytes,
+                                          const std::string& name = "npy in memory");
 
 // Writes version 1 with the data aligned to 64 bytes. An existing file is replaced at once when the
 // new one is complete.
 // invalid_argument: data of another size than type and shape ask for, too many axes for the header,
 //   or a path that can't be written. unsupported: types that NumPy itself doesn't have.
-Result<void> write_npy(const std::string& path, const TensorView& view);
+WEFT_IO_EXPORT Result<void> write_npy(const std::string& path, const TensorView& view);
 
 }  // namespace weft

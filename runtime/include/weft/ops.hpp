@@ -8,6 +8,7 @@
 // says "in place".
 #pragma once
 
+#include "weft/export.hpp"
 #include "weft/recorder.hpp"
 
 namespace weft {
@@ -23,24 +24,24 @@ enum class Activation : int32_t {
 struct LinearCall {
   Tensor input;   // rows of in_features
   Tensor weight;  // [out_features, in_features]
-  Tensor bias;    // optional: [out_features]
+  Tensor bias{};  // optional: [out_features]
   Tensor output;  // rows of out_features
   Activation activation = Activation::none;
 };
 // output = activation(input weight^T + bias)
-Result<void> linear(Recorder& recorder, const LinearCall& call);
+WEFT_EXPORT Result<void> linear(Recorder& recorder, const LinearCall& call);
 
 struct NormCall {
   Tensor input;   // rows of dim
-  Tensor weight;  // optional: [dim]
-  Tensor bias;    // optional: [dim], of the weight's type
+  Tensor weight{};  // optional: [dim]
+  Tensor bias{};  // optional: [dim], of the weight's type
   Tensor output;  // rows of dim; in place allowed
   float epsilon = 1e-5f;  // >= 0
 };
 // output = (x - mean) / sqrt(variance + epsilon) * weight + bias, the variance being the mean square deviation
-Result<void> layer_norm(Recorder& recorder, const NormCall& call);
+WEFT_EXPORT Result<void> layer_norm(Recorder& recorder, const NormCall& call);
 // output = x / sqrt(mean(x^2) + epsilon) * weight + bias
-Result<void> rms_norm(Recorder& recorder, const NormCall& call);
+WEFT_EXPORT Result<void> rms_norm(Recorder& recorder, const NormCall& call);
 
 struct AddCall {
   Tensor left;    // rows of dim
@@ -48,7 +49,7 @@ struct AddCall {
   Tensor output;  // as left; in place over left allowed
 };
 // output[r] = left[r] + right[r mod right rows]
-Result<void> add(Recorder& recorder, const AddCall& call);
+WEFT_EXPORT Result<void> add(Recorder& recorder, const AddCall& call);
 
 struct GatherCall {
   Tensor table;    // [table rows, dim]
@@ -56,6 +57,6 @@ struct GatherCall {
   Tensor output;   // [count, dim]
 };
 // output[i] = table[indices[i]]; a row of zeros where the index lies outside the table
-Result<void> gather(Recorder& recorder, const GatherCall& call);
+WEFT_EXPORT Result<void> gather(Recorder& recorder, const GatherCall& call);
 
 }  // namespace weft

@@ -17,6 +17,7 @@
 
 #include "weft/elements.hpp"
 #include "weft/error.hpp"
+#include "weft/export.hpp"
 
 namespace weft {
 
@@ -34,7 +35,7 @@ struct TensorInfo {
 using Metadata = std::map<std::string, std::string, std::less<>>;
 
 // An open file. Copies share it; views from find() stay valid while one copy lives.
-class Safetensors {
+class WEFT_IO_EXPORT Safetensors {
  public:
   // Opens and checks a whole file: after this no tensor can be out of range. The file is mapped,
   // not read, so its data costs memory only when touched; it must not be truncated meanwhile.
@@ -76,8 +77,8 @@ class Safetensors {
 // one is complete.
 // invalid_argument: data of another size than type and shape ask for; a name or metadata that is
 //   not UTF-8; a tensor named __metadata__; too long a header; a path that can't be written.
-Result<void> write_safetensors(const std::string& path,
-                               const std::map<std::string, TensorView>& tensors,
-                               const Metadata& metadata = {});
+WEFT_IO_EXPORT Result<void> write_safetensors(const std::string& path,
+                                              const std::map<std::string, TensorView>& tensors,
+                                              const Metadata& metadata = {});
 
 }  // namespace weft

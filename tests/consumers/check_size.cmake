@@ -1,0 +1,10 @@
+# The stripped LIBRARY has to stay below MAXIMUM_BYTES.
+get_filename_component(real ${LIBRARY} REALPATH)
+set(stripped ${LIBRARY}.stripped)
+execute_process(COMMAND ${STRIP} -o ${stripped} ${real} COMMAND_ERROR_IS_FATAL ANY)
+file(SIZE ${stripped} bytes)
+file(REMOVE ${stripped})
+message("${bytes} bytes stripped, the limit is ${MAXIMUM_BYTES}")
+if(NOT bytes LESS MAXIMUM_BYTES)
+  message(FATAL_ERROR "too large")
+endif()

@@ -1,0 +1,48 @@
+# What the libraries in LIBRARIES offer to the programs that link them.
+# shared: the public functions and nothing else. static: nothing of the libraries inside, so that an app's own copies
+# of them can be linked beside it.
+function(read_symbols variable library)
+  execute_process(COMMAND ${NM} ${ARGN} --defined-only --extern-only -C ${library} OUTPUT_VARIABLE text
+                  COMMAND_ERROR_IS_FATAL ANY)
+  string(REGEX REPLACE "[][;]" "." text "${text}")  # signs that CMake's lists give a meaning
+  string(REGEX MATCHALL "[^\n]+" lines "${text}")
+  list(FILTER lines INCLUDE REGEX "^[0-9a-f]+ [A-Za-z] ")
+  list(TRANSFORM lines REPLACE "^[0-9a-f]+ [A-Za-z] " "")
+  set(${variable} "${lines}" PARENT_SCOPE)
+endfunction()
+
+function(require_symbol lines symbol)
+  list(FILTER lines INCLUDE REGEX "${symbol}")
+  if(NOT lines)
+    message(FATAL_ERROR "${symbol} is not among the symbols")
+  endif()
+endfunction()
+
+foreach(name weft weft_io)
+  if(FLAVOUR STREQUAL "shared")
+    read_symbols(symbols ${LIBRARIES}/lib${name}.so -D)
+    list(FILTER symbols EXCLUDE REGEX "^(weft::|weft_)")
+    set(rule "not one of the library's own")
+  else()
+    read_symbols(symbols ${LIBRARIES}/lib${name}.a)
+    list(FILTER symbols INCLUDE REGEX "^((typeinfo|typeinfo name|vtable) for )?(vk|volk|vma|Vma|stb)")
+    set(rule "of a library inside, open to clash with an app's own copy")
+  endif()
+  if(symbols)
+    list(JOIN symbols "\n  " text)
+    message(FATAL_ERROR "lib${name} (${FLAVOUR}) defines symbols that are ${rule}:\n  ${text}")
+  endif()
+endforeach()
+
+if(FLAVOUR STREQUAL "shared")
+  read_symbols(symbols ${LIBRARIES}/libweft.so -D)
+  require_symbol("${symbols}" "^weft::Device::open\\(")
+  require_symbol("${symbols}" "^weft::attention\\(")
+  list(FILTER symbols INCLUDE REGEX "^weft::(vulkan|schedule|attention|ops|decide|base|capi)::")
+  if(symbols)
+    message(FATAL_ERROR "libweft exports its inside: ${symbols}")
+  endif()
+else()
+  read_symbols(symbols ${LIBRARIES}/libweft.a)
+  require_symbol("${symbols}" "^weft::Device::open\\(")
+endif()

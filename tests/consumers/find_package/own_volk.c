@@ -1,0 +1,3 @@
+/* The app's own volk. */
+#define VOLK_IMPLEMENTATION
+#include <volk.h>

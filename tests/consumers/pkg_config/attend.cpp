@@ -1,0 +1,3 @@
+#include "../attend.hpp"
+
+int main() { return consumer::check_attention(); }
