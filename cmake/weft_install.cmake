@@ -11,9 +11,7 @@ else()
   list(FILTER weft_headers EXCLUDE REGEX "/(elements|image|npy|safetensors)\\.hpp$")
 endif()
 install(FILES ${weft_headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/weft)
-if(EXISTS ${PROJECT_SOURCE_DIR}/runtime/include/weft.h)
-  install(FILES ${PROJECT_SOURCE_DIR}/runtime/include/weft.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-endif()
+install(FILES ${PROJECT_SOURCE_DIR}/runtime/include/weft.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/licenses/weft)
 
 # The C++ runtime, which apps that link as C have to be told of if the library is static.

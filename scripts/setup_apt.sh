@@ -64,8 +64,6 @@ wanted() {
   printf '%s\n%s\n' "$own_packages" "$graphics_packages" | sed '/^$/d'
   has_gpu_driver && return 0
   echo "mesa-vulkan-drivers $(oldest_mesa)"
-  # Fake devices, for the compilers of GPUs that are not here. Elsewhere no package has them.
-  if [ "$(oldest_mesa)" = 26.1 ]; then echo "mesa-drm-shim 26.1"; fi
 }
 
 # One dpkg-query for all; prints "package oldest installed" for each that is missing or too old.
@@ -264,8 +262,7 @@ install_missing() {
   release=$(debian_release)
   own=$(among_missing "$own_packages")
   graphics=$(among_missing "$graphics_packages")
-  mesa=$(among_missing "mesa-vulkan-drivers
-mesa-drm-shim")
+  mesa=$(among_missing "mesa-vulkan-drivers")
   case "$release" in
     bookworm) [ -z "$graphics$mesa" ] || add_sources bookworm trixie trixie-backports ;;
     trixie) [ -z "$mesa" ] || add_sources trixie trixie-backports ;;
@@ -275,13 +272,10 @@ mesa-drm-shim")
   case "$release" in
     bookworm)
       [ -z "$own" ] || install_packages $own
-      # shellcheck disable=SC2086
-      if [ -n "$mesa" ]; then
-        graphics="$graphics $(printf '%s/trixie-backports ' $mesa) $mesa_companions"
-      fi
+      if [ -n "$mesa" ]; then graphics="$graphics $mesa/trixie-backports $mesa_companions"; fi
       [ -z "$graphics" ] || install_newer -t trixie $graphics ;;
     trixie)
-      if [ -n "$mesa" ]; then mesa=$(printf '%s/trixie-backports ' $mesa); fi
+      if [ -n "$mesa" ]; then mesa="$mesa/trixie-backports"; fi
       install_packages $own $graphics $mesa ;;
     *)
       require_candidates
@@ -292,7 +286,6 @@ mesa-drm-shim")
 setup_with_apt() {
   missing=$(find_missing)
   if [ -z "$missing" ]; then
-    install_optional
     say "setup: everything needed is here"
     return 0
   fi
@@ -321,27 +314,36 @@ setup_with_apt() {
   missing=$(find_missing)
   [ -z "$missing" ] || die "still missing or too old after installing (package, needed, installed):
 $missing"
-  install_optional
   report_ready
 }
 
-# What single tests need, which skip without it: tried without touching anything else, and never a
-# reason to fail.
-install_optional() {
-  local apt_get=(env DEBIAN_FRONTEND=noninteractive apt-get -y -o DPkg::Lock::Timeout=600) packages=()
+# What single tests need, which skip without it: each tried without touching anything else, and never
+# a reason to fail.
+install_for_tests() {
+  local apt_get=(env DEBIAN_FRONTEND=noninteractive apt-get -y -o DPkg::Lock::Timeout=600)
+  local packages=() package updated=no
   command -v pkg-config >/dev/null || packages+=(pkgconf)
   command -v spirv-cross >/dev/null || packages+=(spirv-cross)
-  if [ "$(dpkg --print-architecture)" = amd64 ] && ! command -v aarch64-linux-gnu-g++ >/dev/null; then
-    packages+=(g++-aarch64-linux-gnu)
+  if [ "$(dpkg --print-architecture)" = amd64 ]; then
+    command -v aarch64-linux-gnu-g++ >/dev/null || packages+=(g++-aarch64-linux-gnu)
+    # Fake devices, for the compilers of GPUs that are not here. Elsewhere no package has them.
+    if [ "$(oldest_mesa)" = 26.1 ] && ! dpkg -s mesa-drm-shim >/dev/null 2>&1; then
+      packages+=(mesa-drm-shim/trixie-backports)
+    fi
   fi
-  if [ ${#packages[@]} = 0 ]; then return 0; fi
   if [ "$(id -u)" != 0 ]; then apt_get=(sudo -n "${apt_get[@]}"); fi
-  say "setup: installing ${packages[*]} for single tests"
-  local install=("${apt_get[@]}" install --no-install-recommends --no-remove "${packages[@]}")
-  if ! "${install[@]}" >/dev/null 2>&1 &&
-    ! { "${apt_get[@]}" update && "${install[@]}"; } >/dev/null 2>&1; then
-    say "setup: that failed; those tests will skip"
-  fi
+  mkdir -p "$build_dir"
+  for package in ${packages[@]+"${packages[@]}"}; do
+    say "setup: installing $package for single tests"
+    local install=("${apt_get[@]}" install --no-install-recommends --no-remove "$package")
+    "${install[@]}" >>"$build_dir/setup.log" 2>&1 && continue
+    if [ $updated = no ]; then
+      updated=yes
+      "${apt_get[@]}" update >>"$build_dir/setup.log" 2>&1 || true
+      "${install[@]}" >>"$build_dir/setup.log" 2>&1 && continue
+    fi
+    say "setup: that failed (build/release/setup.log); its tests will skip"
+  done
 }
 
 report_ready() {

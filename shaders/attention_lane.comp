@@ -114,7 +114,7 @@ void attend(uint first, const uint count, const bool masked) {
       uint i = r * kBlockKv + j;
       if (masked) {
         float added = key_bias(block, rows[r], first + j);
-        keep[i] = added > kExcluded;
+        keep[i] = added != kExcluded;
         score[i] = keep[i] ? score[i] + added : kExcluded;
       }
       new_top = max(new_top, score[i]);
@@ -158,7 +158,7 @@ void attend(uint first, const uint count, const bool masked) {
 // Where a row ends: one row of output, and its logsumexp. "local" counts rows from the block's first,
 // row "first" of the tensor.
 void write_row(uint r, uint first, uint local, uint head, uint batch, bool first_chunk) {
-  bool empty = !(top[r] > kExcluded);
+  bool empty = weight_sum[r] == 0.0;  // else it is at least 1, or NaN
   float inverse = empty ? 0.0 : 1.0 / weight_sum[r];
   uvec2 result = slice_address(push.output_values, args.output_stride_batch, batch,
                                args.output_stride_head, head);
@@ -185,7 +185,7 @@ void start_rows(uint head) {
   [[unroll]] for (uint r = 0; r < kRows; ++r) {
     [[unroll]] for (uint g = 0; g < kChunkGroups; ++g) sum[r * kChunkGroups + g] = vec4(0.0);
     top[r] = sink;
-    weight_sum[r] = sink > kExcluded ? 1.0 : 0.0;
+    weight_sum[r] = sink != kExcluded ? 1.0 : 0.0;
   }
 }
 

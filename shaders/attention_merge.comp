@@ -37,7 +37,7 @@ float read_logsumexp(uvec2 address, uvec2 stride_batch, uvec2 stride_head, uint 
 // Part of a row, or zeros where it has no weight: it may be NaN there.
 vec4 read_part(uint type, uvec2 base, uint stride_row, uint row, uint group, float weight) {
   vec4 part = load_group(type, kAligned, base, row * stride_row, group, push.value_dim - 4u * group);
-  return weight > 0.0 ? part * weight : vec4(0.0);
+  return weight == 0.0 ? vec4(0.0) : part * weight;
 }
 
 void main() {
@@ -51,9 +51,9 @@ void main() {
   float right = read_logsumexp(push.right_logsumexp, args.right_logsumexp_stride_batch,
                                args.right_logsumexp_stride_head, row);
   float top = max(left, right);
-  bool empty = !(top > kExcluded);
-  float left_weight = left > kExcluded ? exp2(left - top) : 0.0;
-  float right_weight = right > kExcluded ? exp2(right - top) : 0.0;
+  bool empty = left == kExcluded && right == kExcluded;
+  float left_weight = left == kExcluded ? 0.0 : exp2(left - top);
+  float right_weight = right == kExcluded ? 0.0 : exp2(right - top);
   float weight_sum = empty ? 1.0 : left_weight + right_weight;
 
   uvec2 left_base = slice_address(push.left, args.left_stride_batch, batch, args.left_stride_head, head);

@@ -106,9 +106,11 @@ void add_term(Item item, Block block, Row row, uint j, bool empty, float top) {
     if (!may) added = kExcluded;
     if (kNullKeys && null_key[j]) added = 0.0;
   }
-  bool keep = there && added > kExcluded;
+  bool keep = there && added != kExcluded;
   if (kStage == WEFT_STAGE_PROBABILITIES) {
-    total[j] += keep && !empty ? exp2(s + added - top) : 0.0;
+    // No weight is above 1, whatever a huge bias leaves of the logsumexp's last bits.
+    float exponent = s + added - top;
+    total[j] += keep && !empty ? exp2(exponent > 0.0 ? 0.0 : exponent) : 0.0;
   } else {
     total[j] += keep ? (s + added) * kLn2 : 0.0;
     excluded[j] = excluded[j] || (kMasksCount && !keep);
@@ -154,7 +156,7 @@ void add_head(Item item, uint batch, uint head, uint block_row, uint local) {
   [[unroll]] for (uint j = 0; j < kBlockKeys; ++j) add_term(item, block, row, j, empty, top);
 }
 
-// The keys of this invocation. Entries are clamped like all numbers that come from memory.
+// The keys of this invocation. The host has checked the list's entries.
 void list_keys(uint first) {
   [[unroll]] for (uint j = 0; j < kBlockKeys; ++j) {
     uint number = listed(push.key_list, min(first + j, push.key_count - 1u));
@@ -177,7 +179,7 @@ void write_row(Item item, uint batch, uint output_head, uint block_row, uint loc
     if (first + j < push.key_count) {
       float value = total[j] * share;
       if (kAccumulate) value += InOutFloats(result).v[start + j];
-      InOutFloats(result).v[start + j] = excluded[j] ? uintBitsToFloat(kMinusInfinityBits) : value;
+      OutWords(result).v[start + j] = excluded[j] ? kMinusInfinityBits : floatBitsToUint(value);
     }
   }
 }

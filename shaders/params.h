@@ -71,8 +71,8 @@ struct AttentionPush {
   float scale_log2;   // scale times log2(e)
 };
 
-// What the scores of a call depend on. Batch and head strides in bytes, row strides in elements; a
-// stride of 0 repeats.
+// Everything of a call that push constants have no room for; attention_weights leaves out what only values
+// need. Batch and head strides in bytes, row strides in elements; a stride of 0 repeats.
 struct AttentionArgs {
   Address query_stride_batch;
   Address query_stride_head;
@@ -145,7 +145,7 @@ struct AttentionArgs {
 #define WEFT_ATTENTION_HAS_BIAS 12
 #define WEFT_ATTENTION_BIAS_TYPE 13
 #define WEFT_ATTENTION_FEATURES 14     // WEFT_FEATURE_... bits
-#define WEFT_ATTENTION_ALIGNED 15      // 1: every row of query, key, value and output starts on 4 elements and dims are multiples of 4
+#define WEFT_ATTENTION_ALIGNED 15      // 1: every row of query, key, value, output and null keys and values starts on 4 elements, dims are multiples of 4
 
 // --- attention: weights ------------------------------------------------------------------------
 // Grid: x = blocks of query rows, y = blocks of WEFT_WEIGHTS_BLOCK_KEYS listed keys, z = output heads times batch.

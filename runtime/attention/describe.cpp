@@ -8,8 +8,6 @@ namespace {
 
 using checks::Rules;
 
-constexpr uint32_t kMaxDim = 576;
-
 std::string_view name_of(MaskKind mask) {
   return mask == MaskKind::keep ? "keep_mask" : mask == MaskKind::drop ? "drop_mask" : "none";
 }

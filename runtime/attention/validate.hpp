@@ -10,6 +10,8 @@
 
 namespace weft::attention_detail {
 
+inline constexpr int64_t kMaxDim = 576;  // of heads and of values
+
 // What the scores of a call are made of, whoever asks for them.
 struct ScoreShape {
   uint32_t batch = 0;        // output items

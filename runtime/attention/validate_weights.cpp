@@ -31,13 +31,13 @@ Result<void> check_weights_output(const Rules& rules, const Operand& weights,
   if (weights.tensor.shape[3] != shape.key_count)
     return rules.broken(text("weights.shape[3] is ", weights.tensor.shape[3], "; it must be ",
                              shape.key_count, ", the listed keys"));
-  return rules.slice_range(weights, std::min(weights.tensor.shape[2], checks::kMaxBlockRows),
-                           static_cast<int64_t>(checks::stride_elements(weights.tensor, 2)));
+  return rules.block_range(weights);
 }
 
 // The heads of an attention whose output is not at hand.
 int64_t heads_of(const AttentionCall& call) {
-  if (call.logsumexp && call.logsumexp.rank() == 3) return call.logsumexp.shape[1];
+  if (call.logsumexp && call.logsumexp.rank() == 3 && call.logsumexp.shape[1] >= 0)
+    return std::min(call.logsumexp.shape[1], checks::kMaxCount);
   return call.query.shape[1] == 1 ? call.key.shape[1] : call.query.shape[1];
 }
 
@@ -113,6 +113,7 @@ Result<MergeShape> validate(const AttentionMergeCall& call) {
   const Operand left{"left.output", call.left.output}, right{"right.output", call.right.output};
   const Operand output{"output", call.output}, logsumexp{"logsumexp", call.logsumexp};
   WEFT_TRY(check_rank_4(rules, output));
+  WEFT_TRY(check_dim(rules, output));
   WEFT_TRY(rules.slice_range(output, call.output.shape[2],
                              static_cast<int64_t>(checks::stride_elements(call.output, 2))));
   WEFT_TRY(check_part(rules, left, {"left.logsumexp", call.left.logsumexp}, output));

@@ -196,8 +196,12 @@ Result<void> Rules::grid(const DeviceTraits& traits, const std::array<uint64_t, 
 }
 
 bool same_view(const Tensor& left, const Tensor& right) noexcept {
-  return left.buffer.state() == right.buffer.state() && left.offset_bytes == right.offset_bytes &&
-         left.dtype == right.dtype && left.shape == right.shape && left.strides == right.strides;
+  if (left.buffer.state() != right.buffer.state() || left.offset_bytes != right.offset_bytes ||
+      left.dtype != right.dtype || left.shape != right.shape)
+    return false;
+  for (size_t axis = 0; axis < left.rank() && axis < Dims::kMaxRank; ++axis)
+    if (stride_elements(left, axis) != stride_elements(right, axis)) return false;
+  return true;
 }
 
 uint64_t stride_elements(const Tensor& tensor, size_t axis) noexcept {

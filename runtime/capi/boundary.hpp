@@ -48,6 +48,8 @@ weft_status run(Function function, weft_error* error, Body&& body) noexcept {
 #if defined(__cpp_exceptions)
   } catch (const std::bad_alloc&) {
     return report_no_memory(error, function);
+  } catch (...) {  // the standard library's own limits
+    return report(error, Code::internal, "the C++ library failed");
   }
 #endif
 }

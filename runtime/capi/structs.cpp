@@ -13,9 +13,9 @@ Result<void> check_size(Function function, const char* argument, const void* in,
   WEFT_TRY(function.given(argument, in));
   uint32_t bytes = 0;
   std::memcpy(&bytes, in, sizeof bytes);
-  if (bytes < required || bytes > kMaxBytes)
+  if (bytes < required || bytes > kMaxBytes || bytes % 4 != 0)
     return function.broken(argument, ".struct_size is ", bytes, "; it must be ", required, " to ",
-                           kMaxBytes);
+                           kMaxBytes, " and a multiple of 4");
   return {};
 }
 

@@ -124,7 +124,7 @@ typedef struct weft_device_options {
   // by device type.
   double max_flops_per_submission;
   weft_log_callback log;  // NULL: messages are dropped
-  void* log_user;
+  void* log_user;  // both must stay usable until everything made from the device is released
   const weft_allocator* allocator;  // NULL: the driver's and the C library's own
 } weft_device_options;
 
@@ -318,8 +318,8 @@ typedef struct weft_program_options {
   uint32_t flags;
 } weft_program_options;
 
-// Ends the recording, keeping it as a program. The recorder is empty afterwards, whatever is
-// returned. `options` may be NULL. Errors: out_of_memory, invalid_argument (a transient tensor read
+// Ends the recording, keeping it as a program. The recorder is empty afterwards, unless an
+// argument is wrong. `options` may be NULL. Errors: out_of_memory, invalid_argument (a transient tensor read
 // before written), unsupported (timestamps that the device lacks), device_lost.
 WEFT_EXPORT weft_status weft_recorder_finish(weft_recorder* recorder,
                                              const weft_program_options* options,
@@ -354,7 +354,8 @@ typedef struct weft_operation_time {
   double bytes;  // tensor bytes read and written once
 } weft_operation_time;
 
-// Waits for the last run. Errors: invalid_argument unless made with timestamps and run before;
+// Waits for the last run; no other thread may run the program meanwhile. Errors: invalid_argument unless
+// made with timestamps and run before;
 // device_lost.
 WEFT_EXPORT weft_status weft_program_times(const weft_program* program, weft_times** times,
                                            weft_error* error);

@@ -208,7 +208,9 @@ void record_into(const DeviceState& device, VkCommandBuffer commands, std::span<
   constexpr VkPipelineStageFlags2 kAll = VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT;
   if (options.barrier_before) barrier(device, commands, kAll, kCompute);
   for (const Step& step : steps) record_step(device, commands, step);
-  if (options.barrier_after) barrier(device, commands, kCompute, kAll);
+  // ALL_COMMANDS leaves out the host, which may read results once a fence says so.
+  if (options.barrier_after)
+    barrier(device, commands, kCompute, kAll | VK_PIPELINE_STAGE_2_HOST_BIT);
 }
 
 Result<uint64_t> submit(DeviceState& device, const CommandList& list,
@@ -227,13 +229,23 @@ Result<uint64_t> submit(DeviceState& device, const CommandList& list,
   std::vector<std::shared_ptr<void>> done;  // dropped after the lock
   std::lock_guard lock(device.queue_mutex);
   collect_finished(device, done);
+  for (const SemaphoreValue& point : waits)
+    if (point.semaphore == device.timeline && point.value > device.submitted)
+      return fail(Code::invalid_argument,
+                  "submit: a wait for VulkanHandles::timeline must be for work submitted before, found " +
+                      std::to_string(point.value) + " after " + std::to_string(device.submitted));
   Result<void> sent;
   const uint64_t before = device.submitted;
+  // Kept before anything is submitted: running out of host memory later must not free what runs.
+  device.in_flight.push_back({before + list.buffers.size(), std::move(keep_alive)});
   for (size_t i = 0; i < list.buffers.size() && sent; ++i)
     sent = submit_part(device, list, i, waits, signals);
-  if (device.submitted != before) {  // also where a later part failed: the earlier ones run
+  device.in_flight.back().value = device.submitted;  // also where a later part failed: the earlier ones run
+  if (device.submitted == before) {
+    done.push_back(std::move(device.in_flight.back().keep_alive));
+    device.in_flight.pop_back();
+  } else {
     for (const auto& buffer : buffers) buffer->last_use.store(device.submitted);
-    device.in_flight.push_back({device.submitted, std::move(keep_alive)});
   }
   if (!sent) return std::unexpected(std::move(sent).error());
   return device.submitted;

@@ -119,7 +119,15 @@ Result<void> make_device(DeviceState& state) {
   if (VkResult result = vk.vkCreateDevice(state.physical, &info, state.host(), &state.device);
       result != VK_SUCCESS)
     return vk_fail(result, "device: opening " + state.traits.name);
-  WEFT_ASSIGN(state.vk, load_device(vk.vkGetDeviceProcAddr, state.device));
+  auto functions = load_device(vk.vkGetDeviceProcAddr, state.device);
+  if (!functions) {
+    const auto destroy = reinterpret_cast<PFN_vkDestroyDevice>(
+        vk.vkGetDeviceProcAddr(state.device, "vkDestroyDevice"));
+    if (destroy) destroy(state.device, state.host());
+    state.device = VK_NULL_HANDLE;
+    return std::unexpected(std::move(functions).error());
+  }
+  state.vk = *functions;
   state.vk.vkGetDeviceQueue(state.device, state.queue_family, 0, &state.queue);
   return {};
 }

@@ -90,6 +90,7 @@ std::vector<MatrixShape> matrix_shapes(const InstanceFunctions& vk, VkPhysicalDe
   return shapes;
 }
 
+#if defined(VK_NV_cooperative_matrix2)  // headers from 1.4.300 on
 uint32_t matrix2_bits(const VkPhysicalDeviceCooperativeMatrix2FeaturesNV& has) {
   return (has.cooperativeMatrixWorkgroupScope ? kMatrix2WorkgroupScope : 0u) |
          (has.cooperativeMatrixFlexibleDimensions ? kMatrix2FlexibleDimensions : 0u) |
@@ -99,6 +100,7 @@ uint32_t matrix2_bits(const VkPhysicalDeviceCooperativeMatrix2FeaturesNV& has) {
          (has.cooperativeMatrixTensorAddressing ? kMatrix2TensorAddressing : 0u) |
          (has.cooperativeMatrixBlockLoads ? kMatrix2BlockLoads : 0u);
 }
+#endif
 
 }  // namespace
 
@@ -108,15 +110,19 @@ void query_matrices(const InstanceFunctions& vk, VkPhysicalDevice physical, Devi
   VkPhysicalDeviceFeatures2 all{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2};
   VkPhysicalDeviceCooperativeMatrixFeaturesKHR matrix{
       VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR};
-  VkPhysicalDeviceCooperativeMatrix2FeaturesNV matrix2{
-      VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_2_FEATURES_NV};
   Chain chain(all);
   chain.add(matrix);
+#if defined(VK_NV_cooperative_matrix2)
+  VkPhysicalDeviceCooperativeMatrix2FeaturesNV matrix2{
+      VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_2_FEATURES_NV};
   if (extensions.have(VK_NV_COOPERATIVE_MATRIX_2_EXTENSION_NAME)) chain.add(matrix2);
+#endif
   vk.vkGetPhysicalDeviceFeatures2(physical, &all);
   if (!matrix.cooperativeMatrix) return;
   traits.matrix_shapes = matrix_shapes(vk, physical);
+#if defined(VK_NV_cooperative_matrix2)
   traits.matrix2 = matrix2_bits(matrix2);
+#endif
 }
 
 void query_cores(const InstanceFunctions& vk, VkPhysicalDevice physical, DeviceTraits& traits) {

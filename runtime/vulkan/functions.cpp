@@ -26,7 +26,8 @@ PFN_vkGetInstanceProcAddr open_loader() {
 #endif
   for (const char* name : kNames)
     if (void* library = dlopen(name, RTLD_NOW | RTLD_LOCAL))
-      return reinterpret_cast<PFN_vkGetInstanceProcAddr>(dlsym(library, "vkGetInstanceProcAddr"));
+      if (void* get_proc = dlsym(library, "vkGetInstanceProcAddr"))
+        return reinterpret_cast<PFN_vkGetInstanceProcAddr>(get_proc);
   return nullptr;
 #endif
 }

@@ -44,12 +44,12 @@ Result<std::shared_ptr<BufferState>> make_buffer(DeviceState& device, uint64_t b
   info.size = (bytes + kReadBytes - 1) / kReadBytes * kReadBytes;
   info.usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT |
                VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT;
+  auto state = std::make_shared<BufferState>();
   PlacedBuffer placed;
   if (VkResult result = place_buffer(device.allocator, info, memory == Memory::device,
                                      host_access(device, memory), kBufferAlignmentBytes, placed);
       result != VK_SUCCESS)
     return vk_fail(result, what);
-  auto state = std::make_shared<BufferState>();
   state->device = &device;
   state->size_bytes = bytes;
   state->buffer = placed.buffer;

@@ -56,15 +56,15 @@ Result<const Pipeline*> pipeline(DeviceState& device, decide::Shader shader,
   }
   WEFT_TRY(check_not_lost(device, "pipeline"));
   // Made outside the lock: it may take seconds, and others may go on meanwhile.
-  WEFT_ASSIGN(VkPipeline made, make_pipeline(device, shader, constants));
+  auto kept = std::make_unique<Pipeline>();
+  WEFT_ASSIGN(kept->pipeline, make_pipeline(device, shader, constants));
   std::lock_guard lock(device.pipeline_mutex);
   device.pipeline_cache_changed = true;
   auto& slot = device.pipelines[std::move(key)];
-  if (slot) {  // another thread was faster
-    device.vk.vkDestroyPipeline(device.device, made, device.host());
-  } else {
-    slot = std::make_unique<Pipeline>(Pipeline{made});
-  }
+  if (slot)  // another thread was faster
+    device.vk.vkDestroyPipeline(device.device, kept->pipeline, device.host());
+  else
+    slot = std::move(kept);
   return slot.get();
 }
 

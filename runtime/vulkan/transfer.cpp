@@ -35,7 +35,7 @@ Result<uint64_t> Transfer::copy(const std::shared_ptr<BufferState>& from, uint64
 
 Result<void> Transfer::upload(const std::shared_ptr<BufferState>& target, uint64_t offset_bytes,
                               std::span<const std::byte> data) {
-  std::lock_guard lock(mutex_);
+  std::lock_guard lock(up_mutex_);
   for (; !data.empty(); next_up_ = (next_up_ + 1) % kSlots) {
     Slot& slot = up_[next_up_];
     WEFT_TRY(prepare(slot, Memory::upload));
@@ -58,7 +58,7 @@ Result<void> Transfer::drain(Slot& slot) {
 
 Result<void> Transfer::download(const std::shared_ptr<BufferState>& source, uint64_t offset_bytes,
                                 std::span<std::byte> data) {
-  std::lock_guard lock(mutex_);
+  std::lock_guard lock(down_mutex_);
   for (Slot& slot : down_) slot.waiting = {};  // of a download that failed
   for (size_t i = 0; !data.empty(); ++i) {
     Slot& slot = down_[i % kSlots];

@@ -36,7 +36,7 @@ class Transfer {
   Result<void> drain(Slot& slot);
 
   DeviceState& device_;
-  std::mutex mutex_;
+  std::mutex up_mutex_, down_mutex_;  // a download that waits holds up no upload
   Ring up_, down_;
   size_t next_up_ = 0;  // the slot that was used longest ago
 };

@@ -23,7 +23,7 @@ struct Item {
   uint score, value;         // the items of query and key, and of value
   uint q_begin, q_count;     // rows of the query tensor
   uint kv_begin, kv_count;   // rows of the key tensor that may take part
-  uint kv_there;             // rows of the key tensor
+  uint kv_there;             // keys that are there, masked and beyond lengths too
   int offset;                // position of the first row
 };
 

@@ -14,14 +14,18 @@ std::string text_of(const std::string& path) {
 
 }  // namespace
 
-TEST_CASE("the README's example stands in samples/attend_minimal.cpp word for word") {
+TEST_CASE("the README's examples stand in the samples word for word") {
   const std::string readme = text_of("README.md");
+  const std::string samples = text_of("samples/attend_minimal.cpp") + text_of("samples/embed_vulkan.cpp");
   const std::string fence = "```cpp\n";
-  const size_t begin = readme.find(fence);
-  REQUIRE(begin != std::string::npos);
-  const size_t end = readme.find("```", begin + fence.size());
-  const std::string code = readme.substr(begin + fence.size(), end - begin - fence.size());
-  CHECK(code.find("weft::attention(") != std::string::npos);
-  CHECK(text_of("samples/attend_minimal.cpp").find(code) != std::string::npos);
-  CHECK(readme.find(fence, end) == std::string::npos);  // any further example would need this too
+  size_t examples = 0;
+  for (size_t begin = readme.find(fence); begin != std::string::npos; begin = readme.find(fence, begin + 1)) {
+    const size_t end = readme.find("```", begin + fence.size());
+    const std::string code = readme.substr(begin + fence.size(), end - begin - fence.size());
+    INFO(code);
+    CHECK(code.find("weft::attention(") != std::string::npos);
+    CHECK(samples.find(code) != std::string::npos);
+    ++examples;
+  }
+  CHECK(examples == 2);
 }

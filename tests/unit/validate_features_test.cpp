@@ -201,7 +201,8 @@ TEST_CASE("positions and numbers") {
   CHECK(refusal([](C& c) { c.window_right = -2; }) ==
         "attention: window_right is -2; it must be -1 (no limit) or more");
   CHECK(refusal([](C& c) { c.softcap = -1.0f; }) ==
-        "attention: softcap is -1; it must be 0 (off) or positive and finite");
+        "attention: softcap is -1; it must be 0 (off) or positive and finite, as its product with "
+        "log2(e), which must be no denormal");
   CHECK(refusal([](C& c) { c.softcap = std::nanf(""); }) != "no error");
   CHECK(refusal([](C& c) { c.softcap = std::numeric_limits<float>::infinity(); }) != "no error");
 }

@@ -21,7 +21,7 @@ enum class MaskKind : int32_t {
 // One attention. The order is fixed: scale, softcap, mask and bias, softmax. Everything optional may be
 // combined with everything else unless a comment here says otherwise.
 //
-// Shapes, with every stride allowed whose last is 1. An axis of 1 is repeated where `output` has more:
+// Shapes, with every stride allowed whose last is 1 and that puts 128 rows within 2^31 - 1 elements. An axis of 1 is repeated where `output` has more:
 // the batch of query, key and value; the heads of query; kv_heads of key or value where the other has more.
 // "batch" is output's; "items" are what per-item tensors have: see score_items and q_starts.
 struct AttentionCall {
@@ -29,17 +29,21 @@ struct AttentionCall {
   Tensor key;     // [batch, kv_heads, kv_len, head_dim]; kv_heads divides heads; query head h uses
                   // key head h / (heads / kv_heads)
   Tensor value;   // [batch, kv_heads, kv_len, value_dim]
-  Tensor output;  // [batch, heads, q_len, value_dim]; must not overlap the inputs
+  Tensor output;  // [batch, heads, q_len, value_dim]; from its first to its last byte apart from the inputs
 
-  // 0: 1 / sqrt(head_dim). Any other finite number, negative ones included.
+  // 0: 1 / sqrt(head_dim). Any other number whose product with log2(e) is finite, negative ones included.
   float scale = 0.0f;
-  // 0: off. Else the scaled score s becomes softcap * tanh(s / softcap). 0 or a positive finite number.
+  // 0: off. Else the scaled score s becomes softcap * tanh(s / softcap). 0, or a positive number
+  // whose product with log2(e) is neither infinite nor denormal.
   float softcap = 0.0f;
 
-  // Masks, [items | 1, heads | 1, q_len | 1, 1 to kv_len]: keys beyond the last column take no part.
+  // Masks, [items | 1, heads | 1, q_len | 1, 1 to kv_len] (0 where kv_len is 0): keys beyond the last column take
+  // no part, so one column masks one key and is not repeated.
   Tensor keep_mask{};  // u8 or i32; nonzero: the key takes part
   Tensor drop_mask{};  // u8 or i32; nonzero: the key takes no part. Not together with keep_mask.
-  Tensor bias{};       // f32, f16 or bf16, added to the score; -infinity: the key takes no part
+  // f32, f16 or bf16, added to the score; -infinity: the key takes no part. Beyond +-1.38e38 (2e38 / log2(e)) a
+  // finite bias counts as that.
+  Tensor bias{};
 
   // i32 [items]: item b uses its keys 0 to kv_lengths[b] - 1; values are clamped to 0 .. kv_len.
   Tensor kv_lengths{};
@@ -57,7 +61,8 @@ struct AttentionCall {
   // Packed batches. Item b's query rows are q_starts[b] to q_starts[b + 1] - 1 of query, output and
   // logsumexp, whose batch is 1; its keys are kv_starts[b] to kv_starts[b + 1] - 1 of key and value,
   // whose batch is 1. One or both may be given; rows i, keys j, masks and positions count from an item's
-  // first row and key. Values are clamped to the tensors; rows of no item are not written.
+  // first row and key. Values are clamped to the tensors; rows of no item are not written;
+  // starts must not decrease, or what rows of several items hold is undefined.
   Tensor q_starts{};   // i32 [items + 1]
   Tensor kv_starts{};  // i32 [items + 1]
   // The longest item, at most, and with that q_len and kv_len: rows and keys beyond it are left out. 0, or more
@@ -167,6 +172,10 @@ enum class WeightsStage : int32_t {
   masked = 2,         // plus bias; -infinity for a key that takes no part
   probabilities = 3,  // after softmax; exactly 0 for a key that takes no part
 };
+// Probabilities come from an fp32 logsumexp: where every key of a row has a finite bias below about -1e5 (a
+// "big negative" mask of the whole row) it can't hold the sum's last bits, and they are not exact, though never
+// above 1. -infinity or a boolean mask is.
+
 
 // The weights, or scores at an earlier stage, of an attention: chosen heads and keys, per head or averaged.
 struct AttentionWeightsCall {

@@ -58,7 +58,7 @@ struct DeviceOptions {
   // Work recorded in one submission is cut above this much arithmetic, so that no driver's watchdog
   // fires. 0: a default by device type. Counts attention and linear; one operation is never cut.
   double max_flops_per_submission = 0;
-  LogCallback log;
+  LogCallback log;  // must stay usable until everything made from the device is gone
   // Must stay usable until everything made from the device is gone.
   HostAllocator host_allocator;
 };

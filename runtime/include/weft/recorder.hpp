@@ -81,7 +81,8 @@ class WEFT_EXPORT Program {
   // Submits and returns at once. Errors: device_lost, out_of_memory.
   Result<Ticket> run() const;
   const ProgramStats& stats() const noexcept;
-  // Times of the last run; waits for it. invalid_argument unless made with timestamps and run before.
+  // Times of the last run; waits for it, and no other thread may run it meanwhile. invalid_argument unless made
+  // with timestamps and run before.
   Result<std::vector<OperationTime>> times() const;
 
   const std::shared_ptr<vulkan::DeviceState>& device() const noexcept { return device_; }

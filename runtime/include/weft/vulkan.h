@@ -187,13 +187,14 @@ class WEFT_EXPORT ExternalRecording {
 // Ends the recording by writing its commands into the app's command buffer: the same commands as
 // Recorder::finish makes, in one piece however long (mind the device's watchdog), without
 // timestamps. Nothing is submitted. The recorder is empty afterwards.
-//  - `commands` must be in the recording state, outside a render pass, of this VkDevice and of a
-//    queue family with compute.
+//  - `commands` must be in the recording state, outside a render pass, of this VkDevice and of
+//    VulkanHandles::queue_family, which owns Weft's memory.
 //  - Afterwards the bound compute pipeline and the push constants are Weft's; nothing else changes.
 //  - It may be submitted to any queue of its family, any number of times, but must not run twice at
 //    once: transient tensors have one place in memory.
 //  - Device::upload and download, and Buffer::mapped, know nothing of work that the app submits:
-//    wait for it first.
+//    wait for it first. An upload may still be copying when it returns: wait_idle before submitting to
+//    another queue than Weft's.
 //
 // Errors: as Recorder::finish, and invalid_argument for a null command buffer.
 WEFT_EXPORT Result<ExternalRecording> record_into(Recorder& recorder, VkCommandBuffer commands,
@@ -211,7 +212,8 @@ struct SemaphoreValue {
 // `signals` at the end. Wait and signal cover all commands and all memory. Without
 // a semaphore Weft's work follows the compute and copy commands that were submitted to the same
 // queue before; anything else needs one. Errors: also invalid_argument (a null semaphore;
-// VulkanHandles::timeline among `signals`). After an error no signal is raised.
+// VulkanHandles::timeline among `signals`, or among `waits` with a value that no submitted work reaches). After an
+// error no signal is raised. A wait that nothing ever signals keeps the device from closing.
 WEFT_EXPORT Result<Ticket> run(const Program& program, std::span<const SemaphoreValue> waits,
                                std::span<const SemaphoreValue> signals);
 WEFT_EXPORT Result<Ticket> submit(Recorder& recorder, std::span<const SemaphoreValue> waits,
