@@ -14,8 +14,8 @@ namespace {
 
 using attention_detail::MergeShape;
 using attention_detail::row_stride;
+using attention_detail::set_slice;
 using checks::ceil_div;
-using checks::stride_bytes;
 using params::MergeArgs;
 using params::MergePush;
 
@@ -35,17 +35,12 @@ std::array<uint32_t, kConstants> constants(const AttentionMergeCall& call, const
 
 MergeArgs arguments(const AttentionMergeCall& call) {
   MergeArgs args{};
-  const auto set = [](const Tensor& tensor, uint64_t& batch, uint64_t& head) {
-    if (!tensor) return;
-    batch = stride_bytes(tensor, 0);
-    head = stride_bytes(tensor, 1);
-  };
-  set(call.left.output, args.left_stride_batch, args.left_stride_head);
-  set(call.right.output, args.right_stride_batch, args.right_stride_head);
-  set(call.left.logsumexp, args.left_logsumexp_stride_batch, args.left_logsumexp_stride_head);
-  set(call.right.logsumexp, args.right_logsumexp_stride_batch, args.right_logsumexp_stride_head);
-  set(call.output, args.result_stride_batch, args.result_stride_head);
-  set(call.logsumexp, args.logsumexp_stride_batch, args.logsumexp_stride_head);
+  set_slice(call.left.output, args.left_stride_batch, args.left_stride_head);
+  set_slice(call.right.output, args.right_stride_batch, args.right_stride_head);
+  set_slice(call.left.logsumexp, args.left_logsumexp_stride_batch, args.left_logsumexp_stride_head);
+  set_slice(call.right.logsumexp, args.right_logsumexp_stride_batch, args.right_logsumexp_stride_head);
+  set_slice(call.output, args.result_stride_batch, args.result_stride_head);
+  set_slice(call.logsumexp, args.logsumexp_stride_batch, args.logsumexp_stride_head);
   args.left_stride_row = row_stride(call.left.output);
   args.right_stride_row = row_stride(call.right.output);
   args.result_stride_row = row_stride(call.output);

@@ -15,35 +15,19 @@ using checks::stride_bytes;
 using params::AttentionArgs;
 using params::AttentionPush;
 
-// Batch and head strides of a tensor that may not be given.
-struct Slice {
-  uint64_t batch = 0, head = 0;
-};
-Slice slice(const Tensor& tensor) {
-  return tensor ? Slice{stride_bytes(tensor, 0), stride_bytes(tensor, 1)} : Slice{};
-}
-
 // A side of the window as the shaders take it.
 int32_t window_side(int32_t side) {
   return side < 0 ? WEFT_NO_WINDOW : std::min(side, WEFT_NO_WINDOW);
 }
 
-void read_given(schedule::Operation& operation, const Tensor& tensor, size_t at) {
-  if (tensor) operation.read_by_args(tensor, static_cast<uint32_t>(at));
-}
-
 AttentionArgs arguments(const AttentionCall& call, const AttentionShape& shape) {
   AttentionArgs args = score_args(call, shape.scores);
-  const Slice value = slice(call.value), output = slice(call.output), logsumexp = slice(call.logsumexp);
-  args.value_stride_batch = value.batch;
-  args.value_stride_head = value.head;
+  set_slice(call.value, args.value_stride_batch, args.value_stride_head);
+  set_slice(call.output, args.output_stride_batch, args.output_stride_head);
+  set_slice(call.logsumexp, args.logsumexp_stride_batch, args.logsumexp_stride_head);
   args.value_stride_row = row_stride(call.value);
-  args.value_count = shape.value_items;
-  args.output_stride_batch = output.batch;
-  args.output_stride_head = output.head;
   args.output_stride_row = row_stride(call.output);
-  args.logsumexp_stride_batch = logsumexp.batch;
-  args.logsumexp_stride_head = logsumexp.head;
+  args.value_count = shape.value_items;
   if (call.null_value) {
     args.null_value_stride_head = stride_bytes(call.null_value, 0);
     args.null_value_stride_row = row_stride(call.null_value);
@@ -69,17 +53,12 @@ Result<void> check_device(const checks::Rules& rules, const std::vector<checks::
 AttentionArgs score_args(const AttentionCall& call, const ScoreShape& shape) {
   AttentionArgs args{};
   const Tensor& mask = call.keep_mask ? call.keep_mask : call.drop_mask;
-  const Slice query = slice(call.query), key = slice(call.key);
-  args.query_stride_batch = query.batch;
-  args.query_stride_head = query.head;
+  set_slice(call.query, args.query_stride_batch, args.query_stride_head);
+  set_slice(call.key, args.key_stride_batch, args.key_stride_head);
+  set_slice(mask, args.mask_stride_batch, args.mask_stride_head);
+  set_slice(call.bias, args.bias_stride_batch, args.bias_stride_head);
   args.query_stride_row = row_stride(call.query);
-  args.key_stride_batch = key.batch;
-  args.key_stride_head = key.head;
   args.key_stride_row = row_stride(call.key);
-  args.mask_stride_batch = slice(mask).batch;
-  args.mask_stride_head = slice(mask).head;
-  args.bias_stride_batch = slice(call.bias).batch;
-  args.bias_stride_head = slice(call.bias).head;
   if (mask) args.mask_stride_row = row_stride(mask);
   if (call.bias) args.bias_stride_row = row_stride(call.bias);
   if (call.query_regions) {
@@ -107,19 +86,11 @@ AttentionArgs score_args(const AttentionCall& call, const ScoreShape& shape) {
   return args;
 }
 
-void read_scores(schedule::Operation& operation, const AttentionCall& call) {
-  const Tensor& mask = call.keep_mask ? call.keep_mask : call.drop_mask;
-  read_given(operation, mask, offsetof(AttentionArgs, mask));
-  read_given(operation, call.bias, offsetof(AttentionArgs, bias));
-  read_given(operation, call.kv_lengths, offsetof(AttentionArgs, kv_lengths));
-  read_given(operation, call.position_offsets, offsetof(AttentionArgs, position_offsets));
-  read_given(operation, call.q_starts, offsetof(AttentionArgs, q_starts));
-  read_given(operation, call.kv_starts, offsetof(AttentionArgs, kv_starts));
-  read_given(operation, call.query_regions, offsetof(AttentionArgs, query_regions));
-  read_given(operation, call.key_regions, offsetof(AttentionArgs, key_regions));
-  read_given(operation, call.region_mask, offsetof(AttentionArgs, region_mask));
-  read_given(operation, call.null_key, offsetof(AttentionArgs, null_key));
-  read_given(operation, call.score_items, offsetof(AttentionArgs, score_items));
+void read_given(schedule::Operation& operation, const AttentionCall& call,
+                std::span<const OptionalTensor> tensors) {
+  for (const OptionalTensor& optional : tensors)
+    if (call.*optional.member)
+      operation.read_by_args(call.*optional.member, static_cast<uint32_t>(optional.at));
 }
 
 Result<void> record(Recorder& recorder, const Plan& plan, const AttentionCall& call,
@@ -151,10 +122,8 @@ Result<void> record(Recorder& recorder, const Plan& plan, const AttentionCall& c
   operation.read(call.value, offsetof(AttentionPush, value));
   operation.write(call.output, offsetof(AttentionPush, output_values));
   if (call.logsumexp) operation.write(call.logsumexp, offsetof(AttentionPush, logsumexp));
-  read_scores(operation, call);
-  read_given(operation, call.sinks, offsetof(AttentionArgs, sinks));
-  read_given(operation, call.null_value, offsetof(AttentionArgs, null_value));
-  read_given(operation, call.value_items, offsetof(AttentionArgs, value_items));
+  read_given(operation, call, kScoreTensors);
+  read_given(operation, call, kValueTensors);
   operation.grid(groups[0], groups[1], groups[2]);
   operation.flops = flops(shape);
   return recorder.add(std::move(operation));

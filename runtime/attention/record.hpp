@@ -20,7 +20,15 @@ Result<void> check_device(const checks::Rules& rules, const std::vector<checks::
 
 // The part of the arguments that scores depend on, and the reads of the tensors in it.
 params::AttentionArgs score_args(const AttentionCall& call, const ScoreShape& shape);
-void read_scores(schedule::Operation& operation, const AttentionCall& call);
+void read_given(schedule::Operation& operation, const AttentionCall& call,
+                std::span<const OptionalTensor> tensors);
+
+// Batch and head strides in bytes; left as they are where the tensor is not given.
+inline void set_slice(const Tensor& tensor, uint64_t& batch, uint64_t& head) {
+  if (!tensor) return;
+  batch = checks::stride_bytes(tensor, 0);
+  head = checks::stride_bytes(tensor, 1);
+}
 
 // Elements from one row of [batch, heads, length, dim] to the next.
 inline uint32_t row_stride(const Tensor& tensor) {

@@ -8,25 +8,16 @@ namespace {
 using checks::Operand;
 using checks::Rules;
 
-void add_given(std::vector<Operand>& list, const char* name, const Tensor& tensor) {
-  if (tensor) list.push_back({name, tensor});
+void add_given(std::vector<Operand>& list, const AttentionCall& call,
+               std::span<const OptionalTensor> tensors) {
+  for (const OptionalTensor& optional : tensors)
+    if (call.*optional.member) list.push_back({optional.name, call.*optional.member});
 }
 
 // The tensors that scores depend on.
 std::vector<Operand> score_operands(const AttentionCall& call) {
   std::vector<Operand> list{{"query", call.query}, {"key", call.key}};
-  add_given(list, "keep_mask", call.keep_mask);
-  add_given(list, "drop_mask", call.drop_mask);
-  add_given(list, "bias", call.bias);
-  add_given(list, "kv_lengths", call.kv_lengths);
-  add_given(list, "position_offsets", call.position_offsets);
-  add_given(list, "q_starts", call.q_starts);
-  add_given(list, "kv_starts", call.kv_starts);
-  add_given(list, "query_regions", call.query_regions);
-  add_given(list, "key_regions", call.key_regions);
-  add_given(list, "region_mask", call.region_mask);
-  add_given(list, "null_key", call.null_key);
-  add_given(list, "score_items", call.score_items);
+  add_given(list, call, kScoreTensors);
   return list;
 }
 
@@ -79,11 +70,12 @@ bool starts_on_4(std::initializer_list<const Tensor*> tensors) {
 
 }  // namespace
 
-Result<void> check_logsumexp(const Rules& rules, const Operand& logsumexp, const Operand& like) {
+Result<void> check_logsumexp(const Rules& rules, const Operand& logsumexp, const Operand& like,
+                             std::initializer_list<size_t> axes) {
   WEFT_TRY(rules.rank(logsumexp, 3));
   WEFT_TRY(rules.dtype(logsumexp, DType::f32));
   WEFT_TRY(rules.layout(logsumexp));
-  for (size_t axis = 0; axis < 3; ++axis) WEFT_TRY(rules.match(logsumexp, axis, like, axis));
+  for (const size_t axis : axes) WEFT_TRY(rules.match(logsumexp, axis, like, axis));
   return {};
 }
 
@@ -103,18 +95,16 @@ std::vector<Operand> operands(const AttentionCall& call) {
   std::vector<Operand> list = score_operands(call);
   list.push_back({"value", call.value});
   list.push_back({"output", call.output});
-  add_given(list, "sinks", call.sinks);
-  add_given(list, "null_value", call.null_value);
-  add_given(list, "value_items", call.value_items);
-  add_given(list, "logsumexp", call.logsumexp);
+  add_given(list, call, kValueTensors);
+  if (call.logsumexp) list.push_back({"logsumexp", call.logsumexp});
   return list;
 }
 
 std::vector<Operand> operands(const AttentionWeightsCall& call) {
   std::vector<Operand> list = score_operands(call.attention);
   list.push_back({"weights", call.weights});
-  if (call.stage == WeightsStage::probabilities)
-    add_given(list, "logsumexp", call.attention.logsumexp);
+  if (call.stage == WeightsStage::probabilities && call.attention.logsumexp)
+    list.push_back({"logsumexp", call.attention.logsumexp});
   return list;
 }
 

@@ -1,11 +1,14 @@
 // The only place that looks at the shapes of an attention: calls in, plain numbers out.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 #include <vector>
 
 #include "base/checks.hpp"
+#include "params.h"
 #include "weft/attention.hpp"
 
 namespace weft::attention_detail {
@@ -59,6 +62,34 @@ struct Target {
   int64_t heads = 0;
 };
 
+// An optional tensor of a call: its name in messages, and where kernels find its address.
+struct OptionalTensor {
+  const char* name;
+  Tensor AttentionCall::*member;
+  size_t at;  // in AttentionArgs
+};
+// What scores depend on besides query and key. At most one of the two masks is given.
+inline constexpr OptionalTensor kScoreTensors[] = {
+    {"keep_mask", &AttentionCall::keep_mask, offsetof(params::AttentionArgs, mask)},
+    {"drop_mask", &AttentionCall::drop_mask, offsetof(params::AttentionArgs, mask)},
+    {"bias", &AttentionCall::bias, offsetof(params::AttentionArgs, bias)},
+    {"kv_lengths", &AttentionCall::kv_lengths, offsetof(params::AttentionArgs, kv_lengths)},
+    {"position_offsets", &AttentionCall::position_offsets, offsetof(params::AttentionArgs, position_offsets)},
+    {"q_starts", &AttentionCall::q_starts, offsetof(params::AttentionArgs, q_starts)},
+    {"kv_starts", &AttentionCall::kv_starts, offsetof(params::AttentionArgs, kv_starts)},
+    {"query_regions", &AttentionCall::query_regions, offsetof(params::AttentionArgs, query_regions)},
+    {"key_regions", &AttentionCall::key_regions, offsetof(params::AttentionArgs, key_regions)},
+    {"region_mask", &AttentionCall::region_mask, offsetof(params::AttentionArgs, region_mask)},
+    {"null_key", &AttentionCall::null_key, offsetof(params::AttentionArgs, null_key)},
+    {"score_items", &AttentionCall::score_items, offsetof(params::AttentionArgs, score_items)},
+};
+// What values depend on besides value.
+inline constexpr OptionalTensor kValueTensors[] = {
+    {"sinks", &AttentionCall::sinks, offsetof(params::AttentionArgs, sinks)},
+    {"null_value", &AttentionCall::null_value, offsetof(params::AttentionArgs, null_value)},
+    {"value_items", &AttentionCall::value_items, offsetof(params::AttentionArgs, value_items)},
+};
+
 // Given tensors of a call, with their names. No device is needed.
 std::vector<checks::Operand> operands(const AttentionCall& call);
 std::vector<checks::Operand> operands(const AttentionWeightsCall& call);
@@ -81,8 +112,10 @@ Result<ScoreShape> check_scores(const checks::Rules& rules, const AttentionCall&
 // Rank 4, a floating type, a layout and rows that kernels can address.
 Result<void> check_rank_4(const checks::Rules& rules, const checks::Operand& operand);
 Result<void> check_dim(const checks::Rules& rules, const checks::Operand& operand);
+// `axes` are those that must be as `like` has them.
 Result<void> check_logsumexp(const checks::Rules& rules, const checks::Operand& logsumexp,
-                             const checks::Operand& like);
+                             const checks::Operand& like,
+                             std::initializer_list<size_t> axes = {0, 1, 2});
 // Null keys or values beside the keys or values that they go with.
 Result<void> check_null(const checks::Rules& rules, const checks::Operand& null,
                         const checks::Operand& like, int64_t kv_heads);

@@ -41,12 +41,17 @@ int64_t heads_of(const AttentionCall& call) {
   return call.query.shape[1] == 1 ? call.key.shape[1] : call.query.shape[1];
 }
 
+// Merged tensors are read and written by slices, not by blocks of rows.
+Result<void> check_merged(const Rules& rules, const Operand& operand) {
+  return rules.slice_range(operand, operand.tensor.shape[2],
+                           static_cast<int64_t>(checks::stride_elements(operand.tensor, 2)));
+}
+
 Result<void> check_part(const Rules& rules, const Operand& output, const Operand& logsumexp,
                         const Operand& like) {
   WEFT_TRY(check_rank_4(rules, output));
   for (size_t axis = 0; axis < 4; ++axis) WEFT_TRY(rules.match(output, axis, like, axis));
-  WEFT_TRY(rules.slice_range(output, output.tensor.shape[2],
-                             static_cast<int64_t>(checks::stride_elements(output.tensor, 2))));
+  WEFT_TRY(check_merged(rules, output));
   WEFT_TRY(rules.given(logsumexp));
   return check_logsumexp(rules, logsumexp, like);
 }
@@ -93,11 +98,7 @@ Result<WeightsShape> validate(const AttentionWeightsCall& call) {
   if (call.stage == WeightsStage::probabilities) {
     const Operand logsumexp{"logsumexp", attention.logsumexp};
     WEFT_TRY(rules.given(logsumexp));
-    WEFT_TRY(rules.rank(logsumexp, 3));
-    WEFT_TRY(rules.dtype(logsumexp, DType::f32));
-    WEFT_TRY(rules.layout(logsumexp));
-    WEFT_TRY(rules.match(logsumexp, 0, weights, 0));
-    WEFT_TRY(rules.match(logsumexp, 2, weights, 2));
+    WEFT_TRY(check_logsumexp(rules, logsumexp, weights, {0, 2}));
   }
   const Operand outputs[] = {weights};
   WEFT_TRY(check_memory(rules, operands(call), outputs));
@@ -114,8 +115,7 @@ Result<MergeShape> validate(const AttentionMergeCall& call) {
   const Operand output{"output", call.output}, logsumexp{"logsumexp", call.logsumexp};
   WEFT_TRY(check_rank_4(rules, output));
   WEFT_TRY(check_dim(rules, output));
-  WEFT_TRY(rules.slice_range(output, call.output.shape[2],
-                             static_cast<int64_t>(checks::stride_elements(call.output, 2))));
+  WEFT_TRY(check_merged(rules, output));
   WEFT_TRY(check_part(rules, left, {"left.logsumexp", call.left.logsumexp}, output));
   WEFT_TRY(check_part(rules, right, {"right.logsumexp", call.right.logsumexp}, output));
   if (call.logsumexp) WEFT_TRY(check_logsumexp(rules, logsumexp, output));

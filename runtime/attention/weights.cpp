@@ -13,8 +13,8 @@ namespace {
 
 using attention_detail::WeightsShape;
 using attention_detail::row_stride;
+using attention_detail::set_slice;
 using checks::ceil_div;
-using checks::stride_bytes;
 using params::AttentionArgs;
 using params::WeightsPush;
 
@@ -52,18 +52,15 @@ std::array<uint32_t, kConstants> constants(const AttentionWeightsCall& call,
 
 AttentionArgs arguments(const AttentionWeightsCall& call, const WeightsShape& shape) {
   AttentionArgs args = attention_detail::score_args(call.attention, shape.scores);
-  if (call.stage == WeightsStage::probabilities) {
-    args.logsumexp_stride_batch = stride_bytes(call.attention.logsumexp, 0);
-    args.logsumexp_stride_head = stride_bytes(call.attention.logsumexp, 1);
-  }
+  if (call.stage == WeightsStage::probabilities)
+    set_slice(call.attention.logsumexp, args.logsumexp_stride_batch, args.logsumexp_stride_head);
   return args;
 }
 
 WeightsPush push_block(const AttentionWeightsCall& call, const WeightsShape& shape) {
   const attention_detail::ScoreShape& scores = shape.scores;
   WeightsPush push{};
-  push.weights_stride_batch = stride_bytes(call.weights, 0);
-  push.weights_stride_head = stride_bytes(call.weights, 1);
+  set_slice(call.weights, push.weights_stride_batch, push.weights_stride_head);
   push.weights_stride_row = row_stride(call.weights);
   push.head_count = shape.head_count;
   push.key_count = shape.key_count;
@@ -87,7 +84,7 @@ schedule::Operation make_operation(const AttentionWeightsCall& call, const Weigh
     operation.read(attention.logsumexp, offsetof(WeightsPush, logsumexp));
   if (call.accumulate) operation.also_read(call.weights);
   operation.write(call.weights, offsetof(WeightsPush, weights));
-  attention_detail::read_scores(operation, attention);
+  attention_detail::read_given(operation, attention, attention_detail::kScoreTensors);
   if (!call.heads.empty()) operation.args_list(call.heads, offsetof(WeightsPush, head_list));
   if (!call.keys.empty()) operation.args_list(call.keys, offsetof(WeightsPush, key_list));
   operation.flops = 2.0 * shape.scores.batch * shape.head_count * shape.scores.q_len *

@@ -25,10 +25,10 @@ weft_status report(weft_error* error, Code code, const char* message) noexcept {
   return status;
 }
 
-weft_status report_no_memory(weft_error* error, Function function) noexcept {
+weft_status report_thrown(weft_error* error, Function function, Code code, const char* what) noexcept {
   char message[128];
-  std::snprintf(message, sizeof message, "%s: host memory is exhausted", function.name);
-  return report(error, Code::out_of_memory, message);
+  std::snprintf(message, sizeof message, "%s: %s", function.name, what);
+  return report(error, code, message);
 }
 
 void* allocate(const HostAllocator& allocator, size_t bytes) noexcept {

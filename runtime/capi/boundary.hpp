@@ -33,10 +33,11 @@ struct Function {
 
 // Fills the caller's error, if there is one, and returns the code.
 weft_status report(weft_error* error, Code code, const char* message) noexcept;
-weft_status report_no_memory(weft_error* error, Function function) noexcept;
+// The same for what the standard library threw; allocates nothing.
+weft_status report_thrown(weft_error* error, Function function, Code code, const char* what) noexcept;
 
 // Runs what stands behind a C function, a Result<void>(Function). The only place that catches
-// anything: host memory that runs out in the standard library, where exceptions are on.
+// anything: what the standard library throws, where exceptions are on.
 template <class Body>
 weft_status run(Function function, weft_error* error, Body&& body) noexcept {
 #if defined(__cpp_exceptions)
@@ -47,9 +48,9 @@ weft_status run(Function function, weft_error* error, Body&& body) noexcept {
     return report(error, result.error().code, result.error().message.c_str());
 #if defined(__cpp_exceptions)
   } catch (const std::bad_alloc&) {
-    return report_no_memory(error, function);
+    return report_thrown(error, function, Code::out_of_memory, "host memory is exhausted");
   } catch (...) {  // the standard library's own limits
-    return report(error, Code::internal, "the C++ library failed");
+    return report_thrown(error, function, Code::internal, "the C++ library failed");
   }
 #endif
 }

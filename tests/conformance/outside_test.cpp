@@ -52,46 +52,18 @@ std::string beyond_twice(const char* name, const std::vector<std::byte>& bytes,
   return text.str();
 }
 
-// Runs a line by the row that the device forces, or chooses. "" if all is well.
-Result<std::string> run(const Device& device, const AttentionTest& test, const Vector& vector,
-                        const std::string& row) {
-  const auto& [problem, line, data, expected] = test;
-  WEFT_ASSIGN(const AttentionCall call, cases::make_call(device, problem, data));
-  WEFT_ASSIGN(const AttentionDesc desc, describe(call));
-  WEFT_ASSIGN(const Attention plan, Attention::plan(device, desc));
-  Recorder recorder(device);
-  WEFT_TRY(plan.record(recorder, call));
-  std::vector<Tensor> outputs{call.output};
-  if (problem.logsumexp) outputs.push_back(call.logsumexp);
-  WEFT_ASSIGN(const TwoRuns runs, run_twice(device, recorder, outputs));
-
-  std::string wrong;
-  if (!row.empty() && plan.kernel() != row) wrong = std::string(plan.kernel()) + " ran. ";
-  wrong += compare("output", runs.first[0], data.output, expected.output,
-                   allowed_output(data.inputs, expected));
-  wrong += beyond_twice("output", runs.first[0], data.output, expected.output, vector.output_error);
-  if (problem.logsumexp) {
-    wrong += compare("logsumexp", runs.first[1], data.logsumexp, expected.logsumexp,
-                     allowed_logsumexp(data.inputs, expected));
-    wrong += beyond_twice("logsumexp", runs.first[1], data.logsumexp, expected.logsumexp,
-                          vector.logsumexp_error);
-  }
-  if (!runs.same) wrong += "the second run gave other bits. ";
-  return wrong;
-}
-
 // Checks a line on a row; "" is the one that the device chooses.
 void check(const Device& device, const AttentionTest& test, const Vector& vector,
            const std::string& row) {
-  const Result<std::string> wrong = run(device, test, vector, row);
-  const std::string command =
-      (row.empty() ? "" : "--kernel " + row + " ") + "--case \"" + test.line + "\"";
-  if (!wrong)
-    FAIL_CHECK(command << "\n  " << to_string(wrong.error().code) << ": " << wrong.error().message);
-  else if (!wrong->empty())
-    FAIL_CHECK(command << "\n  " << *wrong);
-  else
-    SUCCEED(command);
+  const auto& [problem, line, data, expected] = test;
+  check_attention(device, test, row, [&](const TwoRuns& runs) {
+    std::string wrong =
+        beyond_twice("output", runs.first[0], data.output, expected.output, vector.output_error);
+    if (problem.logsumexp)
+      wrong += beyond_twice("logsumexp", runs.first[1], data.logsumexp, expected.logsumexp,
+                            vector.logsumexp_error);
+    return wrong;
+  });
 }
 
 void check_reference(const AttentionTest& test, const Vector& vector) {

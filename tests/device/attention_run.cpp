@@ -44,7 +44,7 @@ bool can_run(const decide::AttentionRow& row, const cases::AttentionCase& c) {
 }
 
 Result<std::string> run_attention(const Device& device, const AttentionTest& test,
-                                  const std::string& row) {
+                                  const std::string& row, const Judge& judge) {
   const auto& [problem, line, data, expected] = test;
   WEFT_ASSIGN(const AttentionCall call, cases::make_call(device, problem, data));
   WEFT_ASSIGN(const AttentionDesc desc, describe(call));
@@ -63,12 +63,14 @@ Result<std::string> run_attention(const Device& device, const AttentionTest& tes
   if (problem.logsumexp)
     found += compare("logsumexp", runs.first[1], data.logsumexp, expected.logsumexp,
                      allowed_logsumexp(data.inputs, expected));
+  if (judge) found += judge(runs);
   if (!runs.same) found += "the second run gave other bits. ";
   return found;
 }
 
-void check_attention(const Device& device, const AttentionTest& test, const std::string& row) {
-  const auto result = run_attention(device, test, row);
+void check_attention(const Device& device, const AttentionTest& test, const std::string& row,
+                     const Judge& judge) {
+  const auto result = run_attention(device, test, row, judge);
   const std::string command =
       (row.empty() ? "" : "--kernel " + row + " ") + "--case \"" + test.line + "\"";
   if (!result)

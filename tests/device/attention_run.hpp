@@ -1,6 +1,7 @@
 // Runs attention cases on a device and judges them.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "decide/kernels.hpp"
@@ -26,9 +27,12 @@ bool can_run(const decide::AttentionRow& row, const cases::AttentionCase& c);
 
 // Runs a case twice by the row that the device forces, or chooses. "" if all is well, else what is
 // wrong. An Error is the library's own.
+// `judge` says what else is wrong with the bytes of output and, if the case has it, logsumexp.
+using Judge = std::function<std::string(const TwoRuns&)>;
 Result<std::string> run_attention(const Device& device, const AttentionTest& test,
-                                  const std::string& row);
+                                  const std::string& row, const Judge& judge = {});
 // The same as checks of the running test.
-void check_attention(const Device& device, const AttentionTest& test, const std::string& row);
+void check_attention(const Device& device, const AttentionTest& test, const std::string& row,
+                     const Judge& judge = {});
 
 }  // namespace weft::test

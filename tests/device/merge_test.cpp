@@ -8,20 +8,6 @@ using namespace weft::test;
 
 namespace {
 
-void run_all(const char* file) {
-  int count = 0;
-  for (const cases::Case& any : cases_of(file)) {
-    const auto* c = std::get_if<cases::MergeCase>(&any);
-    if (!c) continue;
-    ++count;
-    for (const bool without_16bit : {false, true}) {
-      INFO((without_16bit ? "without" : "with") << " 16-bit storage");
-      check_merge(device({.without_16bit = without_16bit}), *c);
-    }
-  }
-  CHECK(count > 0);
-}
-
 Result<void> slice_keys(Tensor& tensor, size_t axis, int64_t begin, int64_t end) {
   if (!tensor) return {};
   WEFT_ASSIGN(tensor, tensor.slice(axis, begin, end - begin));
@@ -66,8 +52,8 @@ Result<std::string> run_parts(const Device& device, const AttentionTest& test, i
 
 }  // namespace
 
-TEST_CASE("merge: every line of weights.txt") { run_all("weights.txt"); }
-TEST_CASE("one case of the command line", "[.][one]") { run_all(""); }
+TEST_CASE("merge: every line of weights.txt") { check_lines("weights.txt", check_merge); }
+TEST_CASE("one case of the command line", "[.][one]") { check_lines("", check_merge); }
 
 TEST_CASE("merge: parts of the keys give the attention over all keys") {
   for (const char* line : {
