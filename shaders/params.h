@@ -147,6 +147,14 @@ struct AttentionArgs {
 #define WEFT_ATTENTION_FEATURES 14     // WEFT_FEATURE_... bits
 #define WEFT_ATTENTION_ALIGNED 15      // 1: every row of query, key, value, output and null keys and values starts on 4 elements, dims are multiples of 4
 
+// Paths other than lane:
+#define WEFT_ATTENTION_BLOCK_Q 16        // query rows a workgroup
+#define WEFT_ATTENTION_SUBGROUP_SIZE 17  // invocations a subgroup, where the row counts in full subgroups
+#define WEFT_ATTENTION_SUBGROUPS 18      // of a workgroup
+#define WEFT_ATTENTION_MATRIX_M 19       // cooperative matrices: a [m, k] b [k, n]
+#define WEFT_ATTENTION_MATRIX_N 20
+#define WEFT_ATTENTION_MATRIX_K 21
+
 // --- attention: weights ------------------------------------------------------------------------
 // Grid: x = blocks of query rows, y = blocks of WEFT_WEIGHTS_BLOCK_KEYS listed keys, z = output heads times batch.
 struct WeightsPush {
@@ -250,6 +258,14 @@ struct LinearPush {
 #define WEFT_LINEAR_HAS_BIAS 7
 #define WEFT_LINEAR_ACTIVATION 8
 #define WEFT_LINEAR_ALIGNED 9  // 1: rows of data and weight start on 4 elements, in_features is a multiple of 4
+
+#define WEFT_LINEAR_BLOCK_ROWS 10     // paths other than lane: rows and columns a workgroup
+#define WEFT_LINEAR_BLOCK_COLUMNS 11
+#define WEFT_LINEAR_SUBGROUP_SIZE 12  // as WEFT_ATTENTION_SUBGROUP_SIZE
+#define WEFT_LINEAR_SUBGROUPS 13
+#define WEFT_LINEAR_MATRIX_M 14
+#define WEFT_LINEAR_MATRIX_N 15
+#define WEFT_LINEAR_MATRIX_K 16
 
 // --- norm: layer or RMS norm over the last dimension ---------------------------------------------
 struct NormPush {

@@ -30,7 +30,11 @@ Result<void> Attention::record(Recorder& recorder, const AttentionCall& call) co
                 "attention: the recorder is of another device than the plan; both must be of one");
   WEFT_ASSIGN(const AttentionShape shape, attention_detail::validate(call));
   WEFT_TRY(attention_detail::match(shape.desc, state_->plan->desc()));
-  return attention_detail::record(recorder, *state_->plan, call, shape);
+  const Plan* plan = state_->plan;
+  if (const uint32_t most = plan->row().max_kv_len; most != 0 && shape.scores.kv_len > most) {
+    WEFT_ASSIGN(plan, attention_detail::find_plan(state_->device, shape.desc));
+  }
+  return attention_detail::record(recorder, *plan, call, shape);
 }
 
 const char* Attention::kernel() const noexcept { return state_->plan->row().name; }

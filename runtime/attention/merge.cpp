@@ -4,7 +4,7 @@
 
 #include "attention/record.hpp"
 #include "attention/validate.hpp"
-#include "decide/select.hpp"
+#include "decide/constants.hpp"
 #include "params.h"
 #include "schedule/operation.hpp"
 #include "vulkan/device.hpp"

@@ -6,6 +6,7 @@
 #include <tuple>
 #include <vector>
 
+#include "decide/constants.hpp"
 #include "vulkan/device.hpp"
 
 namespace weft::attention_detail {
@@ -30,8 +31,9 @@ const Plan* find(const Plans& plans, const AttentionDesc& desc) {
 
 // Lengths are hints: descriptions that no row tells apart share a plan.
 AttentionDesc cache_key(AttentionDesc desc) {
-  desc.q_len = decide::q_len_class(desc.q_len);
-  desc.kv_len = 0;
+  const decide::Lengths lengths = decide::length_class({desc.q_len, desc.kv_len});
+  desc.q_len = lengths.q;
+  desc.kv_len = lengths.kv;
   return desc;
 }
 
@@ -50,8 +52,10 @@ Result<std::unique_ptr<const Plan>> make_plan(const Device& device, const Attent
 Result<const vulkan::Pipeline*> Plan::pipeline(vulkan::DeviceState& device, bool aligned) const {
   std::atomic<const vulkan::Pipeline*>& kept = pipelines_[aligned];
   if (const vulkan::Pipeline* made = kept.load(std::memory_order_acquire)) return made;
-  const auto constants = decide::attention_constants(*row_, desc_, aligned);
-  WEFT_ASSIGN(const vulkan::Pipeline* made, vulkan::pipeline(device, row_->shader, constants));
+  const DeviceTraits& traits = vulkan::traits_of(device);
+  const auto constants = decide::attention_constants(*row_, desc_, traits, aligned);
+  WEFT_ASSIGN(const vulkan::Pipeline* made,
+              vulkan::pipeline(device, row_->shader, constants, decide::subgroup_size(*row_, traits)));
   kept.store(made, std::memory_order_release);
   return made;
 }

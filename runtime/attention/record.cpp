@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "decide/constants.hpp"
 #include "params.h"
 #include "schedule/operation.hpp"
 #include "vulkan/device.hpp"
@@ -104,7 +105,7 @@ Result<void> record(Recorder& recorder, const Plan& plan, const AttentionCall& c
 
   const uint64_t chunks = ceil_div(shape.desc.value_dim, decide::value_chunk(row, shape.desc.value_dim));
   const std::array<uint64_t, 3> groups = {
-      ceil_div(scores.q_len, uint64_t{row.local_size} * row.rows) * chunks, scores.heads,
+      ceil_div(scores.q_len, decide::block_q(row)) * chunks, scores.heads,
       scores.batch};
   WEFT_TRY(rules.grid(device.traits(), groups, {"blocks of query rows", "heads", "the batch"}));
   WEFT_ASSIGN(const vulkan::Pipeline* pipeline, plan.pipeline(*device.state(), shape.aligned));

@@ -20,6 +20,10 @@ enum class Shader : uint32_t {
 enum Need : uint32_t {
   kNeedNothing = 0,
   kNeed16bitStorage = 1u << 0,
+  kNeedFloat16 = 1u << 1,  // arithmetic
+  kNeedVote = 1u << 2,     // subgroup operations
+  kNeedArithmetic = 1u << 3,
+  kNeedShuffle = 1u << 4,
 };
 
 // Where a row is preferred at all; a forced row runs anywhere. discrete: GPUs with memory of their own
@@ -30,6 +34,24 @@ enum class Where : uint32_t { any, cpu, gpu, discrete };
 
 // For which elements of keys and values, or of weights, a row is preferred.
 enum class Elements : uint32_t { any, half };
+
+// Which elements a row can take at all: matrix units multiply one type, and fp32 is not rounded to it.
+enum class Inputs : uint32_t { any, f16, bf16 };  // query, key and value; data and weights
+
+// How a row goes about it (the table of paths in architecture.md); what its shader is told.
+enum class Path : uint32_t { lane, tile, short_keys, split, coopmat, coopmat2 };
+
+// Cooperative matrices, fp32 accumulators: a [m, k] b [k, n]. m == 0: none.
+struct MatrixTile {
+  uint32_t m = 0, n = 0, k = 0;
+};
+
+// Subgroups that a workgroup is made of, where a row counts in subgroups: they are full ones, and
+// local_size is theirs together.
+struct Subgroups {
+  uint32_t count = 0;  // 0: the row does not care
+  uint32_t size = 0;   // invocations that it asks for; 0: the device's usual number
+};
 
 struct AttentionRow {
   const char* name;
@@ -47,6 +69,17 @@ struct AttentionRow {
   uint32_t block_kv;
   uint32_t value_chunk;  // most value elements an invocation; 0: the whole row
   bool hold_query;
+
+  // Paths other than lane. There local_size counts where `subgroups` does not.
+  Path path = Path::lane;
+  uint32_t block_q = 0;     // query rows a workgroup; 0: local_size x rows
+  uint32_t max_q_len = 0;   // hint: rows worth it up to this many query rows; 0: always
+  uint32_t min_kv_len = 0;  // hint
+  uint32_t max_kv_len = 0;  // more keys go to another row; 0: any number
+  Inputs inputs = Inputs::any;
+  Subgroups subgroups = {};
+  MatrixTile matrix = {};
+  bool self_test = false;  // chosen only where its self-test passed
 };
 
 struct LinearRow {
@@ -60,10 +93,39 @@ struct LinearRow {
   uint32_t local_size;
   uint32_t rows;
   uint32_t columns;
+
+  Path path = Path::lane;
+  uint32_t block_rows = 0;     // rows a workgroup; 0: local_size x rows
+  uint32_t block_columns = 0;  // 0: columns
+  Inputs inputs = Inputs::any;
+  Subgroups subgroups = {};
+  MatrixTile matrix = {};
+  bool self_test = false;
 };
 
 std::span<const AttentionRow> attention_rows() noexcept;
 std::span<const LinearRow> linear_rows() noexcept;
+
+// Workgroup of a row on a device, and what it computes.
+template <class Row>
+uint32_t local_size(const Row& row, const DeviceTraits& traits) noexcept {
+  if (row.subgroups.count == 0) return row.local_size;
+  return row.subgroups.count * (row.subgroups.size != 0 ? row.subgroups.size : traits.subgroup_size);
+}
+// The subgroup size that a row's pipelines ask for; 0: whatever the driver likes.
+template <class Row>
+uint32_t subgroup_size(const Row& row, const DeviceTraits& traits) noexcept {
+  return row.subgroups.count == 0 ? 0 : local_size(row, traits) / row.subgroups.count;
+}
+inline uint32_t block_q(const AttentionRow& row) noexcept {
+  return row.block_q != 0 ? row.block_q : row.local_size * row.rows;
+}
+inline uint32_t block_rows(const LinearRow& row) noexcept {
+  return row.block_rows != 0 ? row.block_rows : row.local_size * row.rows;
+}
+inline uint32_t block_columns(const LinearRow& row) noexcept {
+  return row.block_columns != 0 ? row.block_columns : row.columns;
+}
 
 // The needs bits that a device meets.
 uint32_t met_needs(const DeviceTraits& traits) noexcept;

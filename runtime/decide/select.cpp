@@ -1,35 +1,14 @@
 #include "decide/select.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <string_view>
 
 #include "base/text.hpp"
-#include "params.h"
+#include "decide/shared_memory.hpp"
 
 namespace weft::decide {
 namespace {
-
-static_assert(element_type(DType::f32) == WEFT_TYPE_F32 &&
-              element_type(DType::f16) == WEFT_TYPE_F16 &&
-              element_type(DType::bf16) == WEFT_TYPE_BF16);
-static_assert(static_cast<int>(MaskKind::none) == WEFT_MASK_NONE &&
-              static_cast<int>(MaskKind::keep) == WEFT_MASK_KEEP &&
-              static_cast<int>(MaskKind::drop) == WEFT_MASK_DROP);
-static_assert(mask_type(DType::u8) == WEFT_MASK_U8 && mask_type(DType::i32) == WEFT_MASK_I32);
-static_assert(kFeatureKvLengths == WEFT_FEATURE_KV_LENGTHS &&
-              kFeatureLogsumexp == WEFT_FEATURE_LOGSUMEXP &&
-              kFeatureWindow == WEFT_FEATURE_WINDOW &&
-              kFeaturePositionOffsets == WEFT_FEATURE_POSITION_OFFSETS &&
-              kFeaturePackedQuery == WEFT_FEATURE_PACKED_QUERY &&
-              kFeaturePackedKv == WEFT_FEATURE_PACKED_KV &&
-              kFeatureRegions == WEFT_FEATURE_REGIONS &&
-              kFeatureRegionMask == WEFT_FEATURE_REGION_MASK &&
-              kFeatureSoftcap == WEFT_FEATURE_SOFTCAP && kFeatureSinks == WEFT_FEATURE_SINKS &&
-              kFeatureNullKeys == WEFT_FEATURE_NULL_KEYS &&
-              kFeatureScoreItems == WEFT_FEATURE_SCORE_ITEMS &&
-              kFeatureValueItems == WEFT_FEATURE_VALUE_ITEMS);
-static_assert(kAttentionConstants == WEFT_ATTENTION_ALIGNED + 1);
-static_assert(kLinearConstants == WEFT_LINEAR_ALIGNED + 1);
 
 // Calls `visit` with each entry of a comma-separated list, without spaces around it.
 template <class Visit>
@@ -83,8 +62,50 @@ std::string_view unknown_name(std::string_view list, std::span<const Row> rows) 
 }
 
 std::string missing_needs(uint32_t missing) {
-  if (missing & kNeed16bitStorage) return "needs 16-bit storage, which the device lacks";
-  return "needs what the device lacks";
+  const char* what = missing & kNeed16bitStorage  ? "16-bit storage"
+                     : missing & kNeedFloat16     ? "16-bit arithmetic"
+                     : missing & kNeedVote        ? "votes in subgroups"
+                     : missing & kNeedArithmetic  ? "arithmetic in subgroups"
+                     : missing & kNeedShuffle     ? "shuffles in subgroups"
+                                                  : "something";
+  return text("needs ", what, ", which the device lacks");
+}
+
+// Why the device's subgroups and matrices don't serve a row; empty if they do.
+template <class Row>
+std::string subgroup_refusal(const Row& row, const DeviceTraits& traits) {
+  if (row.subgroups.count == 0) return {};
+  const uint32_t size = subgroup_size(row, traits);
+  if (!traits.subgroup_size_control || !traits.full_subgroups)
+    return "needs full subgroups of a given size, which the device can't promise";
+  if (size < traits.min_subgroup_size || size > traits.max_subgroup_size)
+    return text("needs subgroups of ", size, ", the device has ", traits.min_subgroup_size, " to ",
+                traits.max_subgroup_size);
+  if (row.subgroups.count > traits.max_workgroup_subgroups)
+    return text("needs ", row.subgroups.count, " subgroups a workgroup, the device allows ",
+                traits.max_workgroup_subgroups);
+  return {};
+}
+
+template <class Row>
+std::string matrix_refusal(const Row& row, const DeviceTraits& traits) {
+  if (row.matrix.m == 0) return {};
+  const MatrixElement input =
+      row.inputs == Inputs::bf16 ? MatrixElement::bf16 : MatrixElement::f16;
+  const MatrixShape wanted{row.matrix.m, row.matrix.n,       row.matrix.k,
+                           input,        MatrixElement::f32, MatrixScope::subgroup};
+  const auto& shapes = traits.matrix_shapes;
+  if (traits.vulkan_memory_model && std::ranges::find(shapes, wanted) != shapes.end()) return {};
+  return text("needs cooperative matrices of ", wanted.m, "x", wanted.n, "x", wanted.k, " ",
+              to_string(input), ", which the device lacks");
+}
+
+const char* name_of(Inputs inputs) { return inputs == Inputs::bf16 ? "bf16" : "f16"; }
+
+template <class Row, class Problem>
+std::string input_refusal(const Row& row, const Problem& problem) {
+  if (row.inputs == Inputs::any || row.inputs == problem.inputs) return {};
+  return text("it takes inputs of ", name_of(row.inputs), " only");
 }
 
 // Why a row can't run the problem's sizes; empty if it can.
@@ -96,6 +117,10 @@ std::string size_refusal(const AttentionRow& row, const AttentionProblem& proble
   if (problem.head_dim + problem.value_dim > row.max_dim_sum)
     return text("head_dim + value_dim is ", problem.head_dim + problem.value_dim,
                 ", it takes up to ", row.max_dim_sum);
+  if (row.max_kv_len != 0 && problem.kv_len == 0)
+    return text("kv_len is unknown, it takes up to ", row.max_kv_len);
+  if (row.max_kv_len != 0 && problem.kv_len > row.max_kv_len)
+    return text("kv_len is ", problem.kv_len, ", it takes up to ", row.max_kv_len);
   return {};
 }
 std::string size_refusal(const LinearRow&, const LinearProblem&) { return {}; }
@@ -116,8 +141,13 @@ constexpr const char* kForHalf = "worth it for 16-bit elements, these have 32";
 // Why a row that can run is not worth it; empty if it is.
 std::string hint_refusal(const AttentionRow& row, const AttentionProblem& problem) {
   if (!elements_fit(row, problem)) return kForHalf;
-  if (problem.q_len >= row.min_q_len) return {};
-  return text("worth it from q_len ", row.min_q_len, ", got ", problem.q_len);
+  if (problem.q_len < row.min_q_len)
+    return text("worth it from q_len ", row.min_q_len, ", got ", problem.q_len);
+  if (row.max_q_len != 0 && (problem.q_len == 0 || problem.q_len > row.max_q_len))
+    return text("worth it up to q_len ", row.max_q_len, ", got ", problem.q_len);
+  if (problem.kv_len < row.min_kv_len)
+    return text("worth it from kv_len ", row.min_kv_len, ", got ", problem.kv_len);
+  return {};
 }
 std::string hint_refusal(const LinearRow& row, const LinearProblem& problem) {
   if (!elements_fit(row, problem)) return kForHalf;
@@ -127,6 +157,20 @@ std::string hint_refusal(const LinearRow& row, const LinearProblem& problem) {
     return text("worth it from out_features ", row.min_out_features, ", got ",
                 problem.out_features);
   return {};
+}
+
+std::string shared_refusal(const AttentionRow& row, const AttentionProblem& problem,
+                           const DeviceTraits& traits) {
+  const uint32_t bytes = shared_bytes(row, problem.head_dim, problem.value_dim, traits);
+  if (bytes <= traits.shared_memory_bytes) return {};
+  return text("needs ", bytes, " bytes of shared memory, the device has ",
+              traits.shared_memory_bytes);
+}
+std::string shared_refusal(const LinearRow& row, const LinearProblem&, const DeviceTraits& traits) {
+  const uint32_t bytes = shared_bytes(row, traits);
+  if (bytes <= traits.shared_memory_bytes) return {};
+  return text("needs ", bytes, " bytes of shared memory, the device has ",
+              traits.shared_memory_bytes);
 }
 
 std::string workgroup_refusal(uint32_t local_size, const DeviceTraits& traits) {
@@ -152,54 +196,95 @@ std::string where_refusal(Where where, const DeviceTraits& traits) {
   return reason;
 }
 
+// Why a row can't run a problem at all; empty if it can.
 template <class Row, class Problem>
-std::string refusal(const DeviceTraits& traits, const Row& row, const Problem& problem,
-                    const Overrides& overrides, bool forcing) {
-  if (forcing && !lists_name(overrides.kernel, row.name)) return "another row is forced";
-  if (const auto entry = listed_beginning(overrides.disable, row.name); !entry.empty())
-    return text("disabled by \"", entry, "\"");
+std::string impossible(const DeviceTraits& traits, const Row& row, const Problem& problem) {
   if (const uint32_t missing = row.needs & ~met_needs(traits); missing != 0)
     return missing_needs(missing);
-  if (std::string reason = workgroup_refusal(row.local_size, traits); !reason.empty())
+  if (std::string reason = input_refusal(row, problem); !reason.empty()) return reason;
+  if (std::string reason = matrix_refusal(row, traits); !reason.empty()) return reason;
+  if (std::string reason = subgroup_refusal(row, traits); !reason.empty()) return reason;
+  if (std::string reason = workgroup_refusal(local_size(row, traits), traits); !reason.empty())
     return reason;
   if (std::string reason = size_refusal(row, problem); !reason.empty()) return reason;
-  if (std::string reason = feature_refusal(row, problem); !reason.empty()) return reason;
-  if (forcing) return {};  // preferences give way
-  if (!fits(row.where, traits)) return where_refusal(row.where, traits);
-  return hint_refusal(row, problem);
+  if (std::string reason = shared_refusal(row, problem, traits); !reason.empty()) return reason;
+  return feature_refusal(row, problem);
 }
 
+// One selection: what is asked for, and what is known.
 template <class Row, class Problem>
-std::vector<Verdict> judge(const DeviceTraits& traits, const Problem& problem,
-                           const Overrides& overrides, std::span<const Row> rows) {
-  const bool forcing = forces(overrides.kernel, rows);
-  const std::string_view unknown = unknown_name(overrides.kernel, rows);
-  std::vector<Verdict> verdicts;
-  bool chosen = false;
-  for (const Row& row : rows) {
-    std::string reason = unknown.empty() ? refusal(traits, row, problem, overrides, forcing)
-                                         : text("no kernel row is called \"", unknown, "\"");
-    if (reason.empty()) {
-      reason = chosen ? "comes after the chosen row" : "chosen";
-      chosen = true;
-    }
-    verdicts.push_back({row.name, std::move(reason)});
+struct Selection {
+  const DeviceTraits& traits;
+  const Problem& problem;
+  const Overrides& overrides;
+  std::span<const Row> rows;
+  const Findings& findings;
+  bool forcing = forces(overrides.kernel, rows);
+
+  // Why a row may not run, preferences aside; empty if it may.
+  std::string barred(const Row& row) const {
+    if (forcing && !lists_name(overrides.kernel, row.name)) return "another row is forced";
+    if (const auto entry = listed_beginning(overrides.disable, row.name); !entry.empty())
+      return text("disabled by \"", entry, "\"");
+    if (std::string reason = impossible(traits, row, problem); !reason.empty()) return reason;
+    for (const Findings::Veto& veto : findings.vetoes)
+      if (std::string_view(veto.row) == row.name) return veto.why;
+    return {};
   }
-  return verdicts;
-}
 
-template <class Row, class Problem>
-Result<const Row*> select(const char* operation, const DeviceTraits& traits, const Problem& problem,
-                          const Overrides& overrides, std::span<const Row> rows) {
-  if (const auto name = unknown_name(overrides.kernel, rows); !name.empty())
-    return fail(Code::unsupported, text(operation, ": no kernel row is called \"", name, "\""));
-  const bool forcing = forces(overrides.kernel, rows);
-  for (const Row& row : rows)
-    if (refusal(traits, row, problem, overrides, forcing).empty()) return &row;
-  std::string message = text(operation, ": no kernel row can run this");
-  for (const Verdict& verdict : judge(traits, problem, overrides, rows))
-    message += text("; ", verdict.row, ": ", verdict.text);
-  return fail(Code::unsupported, std::move(message));
+  std::string refusal(const Row& row) const {
+    std::string reason = barred(row);
+    if (!reason.empty() || forcing) return reason;  // preferences give way
+    if (!fits(row.where, traits)) return where_refusal(row.where, traits);
+    return hint_refusal(row, problem);
+  }
+
+  // The row measured to be the fastest, where it may run; preferences give way to measurements.
+  const Row* fastest() const {
+    if (!findings.fastest || forcing) return nullptr;
+    for (const Row& row : rows)
+      if (std::string_view(row.name) == findings.fastest && barred(row).empty()) return &row;
+    return nullptr;
+  }
+
+  std::vector<Verdict> judge() const {
+    const std::string_view unknown = unknown_name(overrides.kernel, rows);
+    const Row* measured = fastest();
+    std::vector<Verdict> verdicts;
+    bool chosen = false;
+    for (const Row& row : rows) {
+      std::string reason = unknown.empty() ? measured == &row ? std::string() : refusal(row)
+                                           : text("no kernel row is called \"", unknown, "\"");
+      if (reason.empty() && measured) {
+        reason = measured == &row ? "chosen: measured to be the fastest" : "measured to be slower";
+      } else if (reason.empty()) {
+        reason = chosen ? "comes after the chosen row" : "chosen";
+        chosen = true;
+      }
+      verdicts.push_back({row.name, std::move(reason)});
+    }
+    return verdicts;
+  }
+
+  Result<const Row*> select(const char* operation) const {
+    if (const auto name = unknown_name(overrides.kernel, rows); !name.empty())
+      return fail(Code::unsupported, text(operation, ": no kernel row is called \"", name, "\""));
+    if (const Row* measured = fastest()) return measured;
+    for (const Row& row : rows)
+      if (refusal(row).empty()) return &row;
+    std::string message = text(operation, ": no kernel row can run this");
+    for (const Verdict& verdict : judge())
+      message += text("; ", verdict.row, ": ", verdict.text);
+    return fail(Code::unsupported, std::move(message));
+  }
+};
+
+using AttentionSelection = Selection<AttentionRow, AttentionProblem>;
+using LinearSelection = Selection<LinearRow, LinearProblem>;
+
+// The largest of the lengths at which something changes, up to this one.
+void raise(uint32_t& smallest, uint32_t threshold, uint32_t length) {
+  if (threshold <= length) smallest = std::max(smallest, threshold);
 }
 
 }  // namespace
@@ -207,61 +292,45 @@ Result<const Row*> select(const char* operation, const DeviceTraits& traits, con
 Result<const AttentionRow*> select_attention(const DeviceTraits& traits,
                                              const AttentionProblem& problem,
                                              const Overrides& overrides,
-                                             std::span<const AttentionRow> rows) {
-  return select("attention", traits, problem, overrides, rows);
+                                             std::span<const AttentionRow> rows,
+                                             const Findings& findings) {
+  return AttentionSelection{traits, problem, overrides, rows, findings}.select("attention");
 }
 
 Result<const LinearRow*> select_linear(const DeviceTraits& traits, const LinearProblem& problem,
                                        const Overrides& overrides,
-                                       std::span<const LinearRow> rows) {
-  return select("linear", traits, problem, overrides, rows);
+                                       std::span<const LinearRow> rows, const Findings& findings) {
+  return LinearSelection{traits, problem, overrides, rows, findings}.select("linear");
 }
 
 std::vector<Verdict> judge_attention(const DeviceTraits& traits, const AttentionProblem& problem,
                                      const Overrides& overrides,
-                                     std::span<const AttentionRow> rows) {
-  return judge(traits, problem, overrides, rows);
+                                     std::span<const AttentionRow> rows,
+                                     const Findings& findings) {
+  return AttentionSelection{traits, problem, overrides, rows, findings}.judge();
 }
 
-uint32_t q_len_class(uint32_t q_len, std::span<const AttentionRow> rows) noexcept {
-  uint32_t smallest = 0;
-  for (const AttentionRow& row : rows)
-    if (row.min_q_len <= q_len) smallest = std::max(smallest, row.min_q_len);
+Lengths length_class(Lengths lengths, std::span<const AttentionRow> rows) noexcept {
+  Lengths smallest{std::bit_floor(lengths.q), std::bit_floor(lengths.kv)};
+  for (const AttentionRow& row : rows) {
+    raise(smallest.q, row.min_q_len, lengths.q);
+    raise(smallest.q, row.max_q_len + 1, lengths.q);
+    raise(smallest.kv, row.min_kv_len, lengths.kv);
+    raise(smallest.kv, row.max_kv_len + 1, lengths.kv);
+  }
   return smallest;
 }
 
+Inputs common_inputs(std::initializer_list<DType> types) noexcept {
+  const auto all = [&](DType dtype) {
+    return std::ranges::all_of(types, [=](DType one) { return one == dtype; });
+  };
+  return all(DType::f16) ? Inputs::f16 : all(DType::bf16) ? Inputs::bf16 : Inputs::any;
+}
+
 AttentionProblem problem_of(const AttentionDesc& desc) noexcept {
-  return {desc.head_dim, desc.value_dim, desc.q_len, desc.kv_dtype != DType::f32, desc.features};
-}
-
-uint32_t value_chunk(const AttentionRow& row, uint32_t value_dim) noexcept {
-  const uint32_t most = row.value_chunk != 0 ? row.value_chunk : value_dim;
-  const uint32_t chunks = (value_dim + most - 1) / most;
-  return ((value_dim + chunks - 1) / chunks + 3) / 4 * 4;
-}
-
-std::array<uint32_t, kAttentionConstants> attention_constants(const AttentionRow& row,
-                                                              const AttentionDesc& desc,
-                                                              bool aligned) {
-  std::array<uint32_t, kAttentionConstants> constants{};
-  const auto set = [&](size_t id, uint32_t value) { constants[id] = value; };
-  set(WEFT_ATTENTION_LOCAL_SIZE, row.local_size);
-  set(WEFT_ATTENTION_HEAD_DIM, desc.head_dim);
-  set(WEFT_ATTENTION_VALUE_DIM, desc.value_dim);
-  set(WEFT_ATTENTION_ROWS, row.rows);
-  set(WEFT_ATTENTION_BLOCK_KV, row.block_kv);
-  set(WEFT_ATTENTION_VALUE_CHUNK, value_chunk(row, desc.value_dim));
-  set(WEFT_ATTENTION_HOLD_QUERY, row.hold_query);
-  set(WEFT_ATTENTION_QUERY_TYPE, element_type(desc.query_dtype));
-  set(WEFT_ATTENTION_KV_TYPE, element_type(desc.kv_dtype));
-  set(WEFT_ATTENTION_OUTPUT_TYPE, element_type(desc.output_dtype));
-  set(WEFT_ATTENTION_MASK_KIND, static_cast<uint32_t>(desc.mask));
-  set(WEFT_ATTENTION_MASK_TYPE, mask_type(desc.mask_dtype));
-  set(WEFT_ATTENTION_HAS_BIAS, desc.bias);
-  set(WEFT_ATTENTION_BIAS_TYPE, element_type(desc.bias_dtype));
-  set(WEFT_ATTENTION_FEATURES, desc.features);
-  set(WEFT_ATTENTION_ALIGNED, aligned);
-  return constants;
+  return {desc.head_dim, desc.value_dim, desc.q_len, desc.kv_dtype != DType::f32, desc.features,
+          desc.kv_len, common_inputs({desc.query_dtype, desc.kv_dtype})};
 }
 
 const char* feature_name(uint32_t features) noexcept {
@@ -272,36 +341,6 @@ const char* feature_name(uint32_t features) noexcept {
   for (size_t bit = 0; bit < std::size(kNames); ++bit)
     if (features >> bit & 1u) return kNames[bit];
   return "unknown features";
-}
-
-SimpleChoice choose_simple(Simple kind, const DeviceTraits& traits) noexcept {
-  struct Row {
-    SimpleChoice base;
-    Shader native16;
-    const char* native16_name;
-    uint32_t cpu_local_size;
-  };
-  static constexpr Row kRows[] = {
-      {{"attention_weights", Shader::attention_weights, 64},
-       Shader::attention_weights_native16,
-       "attention_weights_native16",
-       8},
-      {{"attention_merge", Shader::attention_merge, 64},
-       Shader::attention_merge_native16,
-       "attention_merge_native16",
-       8},
-      {{"norm", Shader::norm, 64}, Shader::norm_native16, "norm_native16", 8},
-      {{"add", Shader::add, 64}, Shader::add_native16, "add_native16", 8},
-      {{"gather", Shader::gather, 64}, Shader::gather_native16, "gather_native16", 8},
-  };
-  const Row& row = kRows[static_cast<size_t>(kind)];
-  SimpleChoice choice = row.base;
-  if (traits.storage_16bit) {
-    choice.name = row.native16_name;
-    choice.shader = row.native16;
-  }
-  if (traits.type == DeviceType::cpu) choice.local_size = row.cpu_local_size;
-  return choice;
 }
 
 }  // namespace weft::decide

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <vector>
@@ -20,6 +21,16 @@ struct Overrides {
   std::string disable = {};  // beginnings of names of rows to leave out
 };
 
+// What was found out on the device itself.
+struct Findings {
+  struct Veto {
+    const char* row;
+    std::string why;  // "its self-test failed: ..."
+  };
+  std::vector<Veto> vetoes = {};
+  const char* fastest = nullptr;  // the row measured to be the fastest for this problem; null: none was
+};
+
 // Sizes that a row may refuse, and lengths that it may prefer (0: unknown).
 struct AttentionProblem {
   uint32_t head_dim = 0;
@@ -27,11 +38,14 @@ struct AttentionProblem {
   uint32_t q_len = 0;
   bool half = false;  // keys and values have 16 bits
   uint32_t features = 0;
+  uint32_t kv_len = 0;
+  Inputs inputs = Inputs::any;  // f16 or bf16: query, key and value all are
 };
 struct LinearProblem {
   uint32_t rows = 0;
   uint32_t out_features = 0;
   bool half = false;  // weights have 16 bits
+  Inputs inputs = Inputs::any;  // f16 or bf16: data and weights both are
 };
 
 // What was decided about one row: "chosen", or why not.
@@ -44,48 +58,32 @@ struct Verdict {
 Result<const AttentionRow*> select_attention(const DeviceTraits& traits,
                                              const AttentionProblem& problem,
                                              const Overrides& overrides,
-                                             std::span<const AttentionRow> rows = attention_rows());
+                                             std::span<const AttentionRow> rows = attention_rows(),
+                                             const Findings& findings = {});
 Result<const LinearRow*> select_linear(const DeviceTraits& traits, const LinearProblem& problem,
                                        const Overrides& overrides,
-                                       std::span<const LinearRow> rows = linear_rows());
+                                       std::span<const LinearRow> rows = linear_rows(),
+                                       const Findings& findings = {});
 
 // The same decision, every row in order.
 std::vector<Verdict> judge_attention(const DeviceTraits& traits, const AttentionProblem& problem,
                                      const Overrides& overrides,
-                                     std::span<const AttentionRow> rows = attention_rows());
+                                     std::span<const AttentionRow> rows = attention_rows(),
+                                     const Findings& findings = {});
 
-// The smallest q_len that meets the same hints as this one: problems that differ only in it share a
-// row.
-uint32_t q_len_class(uint32_t q_len,
-                     std::span<const AttentionRow> rows = attention_rows()) noexcept;
+// The smallest lengths, powers of two or not, that every row and every measured choice treats like
+// these: problems that differ only in them share a row.
+struct Lengths {
+  uint32_t q = 0, kv = 0;
+};
+Lengths length_class(Lengths lengths, std::span<const AttentionRow> rows = attention_rows()) noexcept;
+
+// The type that all have, as far as rows tell them apart.
+Inputs common_inputs(std::initializer_list<DType> types) noexcept;
 
 // What select_attention needs of a description.
 AttentionProblem problem_of(const AttentionDesc& desc) noexcept;
 
-// Value elements that an invocation of this row takes: the row's limit, spread evenly over the chunks.
-uint32_t value_chunk(const AttentionRow& row, uint32_t value_dim) noexcept;
-
-// Specialization constants, indexed by WEFT_ATTENTION_... and WEFT_LINEAR_...
-inline constexpr size_t kAttentionConstants = 16;
-inline constexpr size_t kLinearConstants = 10;
-// `desc.value_dim` must not be 0.
-std::array<uint32_t, kAttentionConstants> attention_constants(const AttentionRow& row,
-                                                              const AttentionDesc& desc,
-                                                              bool aligned);
-
-// Operations with one kernel each.
-enum class Simple : uint32_t { weights, merge, norm, add, gather };
-struct SimpleChoice {
-  const char* name;
-  Shader shader;
-  uint32_t local_size;
-};
-SimpleChoice choose_simple(Simple kind, const DeviceTraits& traits) noexcept;
-
-// WEFT_TYPE_... of a floating type.
-constexpr uint32_t element_type(DType dtype) { return static_cast<uint32_t>(dtype); }
-// WEFT_MASK_U8 or WEFT_MASK_I32.
-constexpr uint32_t mask_type(DType dtype) { return dtype == DType::i32; }
 // "kv_lengths", for the lowest bit of features that is set.
 const char* feature_name(uint32_t features) noexcept;
 

@@ -1,7 +1,7 @@
 #include <array>
 #include <cstddef>
 
-#include "decide/select.hpp"
+#include "decide/constants.hpp"
 #include "ops/common.hpp"
 #include "ops/validate.hpp"
 #include "params.h"

@@ -1,6 +1,7 @@
 #include <array>
 #include <cstddef>
 
+#include "decide/constants.hpp"
 #include "decide/select.hpp"
 #include "ops/common.hpp"
 #include "ops/validate.hpp"
@@ -20,9 +21,10 @@ static_assert(static_cast<int>(Activation::relu) == WEFT_ACTIVATION_RELU &&
 
 std::array<uint32_t, decide::kLinearConstants> constants(const LinearCall& call,
                                                          const LinearShape& shape,
-                                                         const decide::LinearRow& row) {
+                                                         const decide::LinearRow& row,
+                                                         const DeviceTraits& traits) {
   std::array<uint32_t, decide::kLinearConstants> values{};
-  values[WEFT_LINEAR_LOCAL_SIZE] = row.local_size;
+  values[WEFT_LINEAR_LOCAL_SIZE] = decide::local_size(row, traits);
   values[WEFT_LINEAR_ROWS] = row.rows;
   values[WEFT_LINEAR_COLUMNS] = row.columns;
   values[WEFT_LINEAR_DATA_TYPE] = decide::element_type(call.input.dtype);
@@ -32,6 +34,13 @@ std::array<uint32_t, decide::kLinearConstants> constants(const LinearCall& call,
   values[WEFT_LINEAR_HAS_BIAS] = static_cast<bool>(call.bias);
   values[WEFT_LINEAR_ACTIVATION] = static_cast<uint32_t>(call.activation);
   values[WEFT_LINEAR_ALIGNED] = shape.aligned;
+  values[WEFT_LINEAR_BLOCK_ROWS] = decide::block_rows(row);
+  values[WEFT_LINEAR_BLOCK_COLUMNS] = decide::block_columns(row);
+  values[WEFT_LINEAR_SUBGROUP_SIZE] = decide::subgroup_size(row, traits);
+  values[WEFT_LINEAR_SUBGROUPS] = row.subgroups.count;
+  values[WEFT_LINEAR_MATRIX_M] = row.matrix.m;
+  values[WEFT_LINEAR_MATRIX_N] = row.matrix.n;
+  values[WEFT_LINEAR_MATRIX_K] = row.matrix.k;
   return values;
 }
 
@@ -54,6 +63,10 @@ schedule::Operation make_operation(const LinearCall& call, const LinearShape& sh
   return operation;
 }
 
+Result<const decide::LinearRow*> select(const Device& device, const decide::LinearProblem& problem) {
+  return decide::select_linear(device.traits(), problem, vulkan::overrides(*device.state()));
+}
+
 }  // namespace
 
 Result<void> linear(Recorder& recorder, const LinearCall& call) {
@@ -67,14 +80,15 @@ Result<void> linear(Recorder& recorder, const LinearCall& call) {
                               {"output", call.output}}));
   if (call.output.elements() == 0) return {};
   WEFT_ASSIGN(const decide::LinearRow* row,
-              decide::select_linear(device.traits(), {shape.output.count, shape.output.dim, call.weight.dtype != DType::f32},
-                                    vulkan::overrides(*device.state())));
+              select(device, {shape.output.count, shape.output.dim, call.weight.dtype != DType::f32,
+                              decide::common_inputs({call.input.dtype, call.weight.dtype})}));
   const std::array<uint64_t, 3> groups = {
-      checks::ceil_div(shape.output.count, uint64_t{row->local_size} * row->rows),
-      checks::ceil_div(shape.output.dim, row->columns), 1};
+      checks::ceil_div(shape.output.count, decide::block_rows(*row)),
+      checks::ceil_div(shape.output.dim, decide::block_columns(*row)), 1};
   WEFT_TRY(rules.grid(device.traits(), groups, {"blocks of rows", "blocks of columns", ""}));
   WEFT_ASSIGN(const vulkan::Pipeline* pipeline,
-              vulkan::pipeline(*device.state(), row->shader, constants(call, shape, *row)));
+              vulkan::pipeline(*device.state(), row->shader, constants(call, shape, *row, device.traits()),
+                               decide::subgroup_size(*row, device.traits())));
   schedule::Operation operation = make_operation(call, shape, row->name, pipeline);
   operation.grid(groups[0], groups[1]);
   return recorder.add(std::move(operation));

@@ -108,6 +108,7 @@ Result<void> make_device(DeviceState& state) {
   features.v11.storageBuffer16BitAccess = state.traits.storage_16bit;
 
   std::vector<const char*> extensions;
+  const MatrixRequest matrices(state.traits, features, extensions);
   constexpr const char* kPortabilitySubset = "VK_KHR_portability_subset";
   if (has_device_extension(vk, state.physical, kPortabilitySubset))
     extensions.push_back(kPortabilitySubset);

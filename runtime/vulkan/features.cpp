@@ -25,6 +25,10 @@ constexpr std::array kRows = {
     WEFT_FEATURE(v13, 13, maintenance4, true, "workgroup sizes are specialization constants"),
     WEFT_FEATURE(v11, 11, storageBuffer16BitAccess, false,
                  "tensors of f16, bf16 and u8 in their fast rows"),
+    WEFT_FEATURE(v12, 12, shaderFloat16, false, "cooperative matrices of 16-bit elements"),
+    WEFT_FEATURE(v12, 12, vulkanMemoryModel, false, "cooperative matrices are defined in its terms"),
+    WEFT_FEATURE(v13, 13, subgroupSizeControl, false, "rows that count in subgroups"),
+    WEFT_FEATURE(v13, 13, computeFullSubgroups, false, "rows that count in subgroups"),
 };
 #undef WEFT_FEATURE
 
@@ -36,20 +40,41 @@ const Structure& as(const VkBaseInStructure* link) {
   return *reinterpret_cast<const Structure*>(link);
 }
 
-void read_link(const VkBaseInStructure* link, VulkanFeatureChain& chain) {
+// Structures of whole versions.
+bool read_version(const VkBaseInStructure* link, VulkanFeatureChain& chain) {
   switch (link->sType) {
-    case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES:
+    case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES: {
       chain.v11.storageBuffer16BitAccess |=
           as<VkPhysicalDeviceVulkan11Features>(link).storageBuffer16BitAccess;
-      break;
+      return true;
+    }
+    case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES: {
+      const auto& v12 = as<VkPhysicalDeviceVulkan12Features>(link);
+      chain.v12.bufferDeviceAddress |= v12.bufferDeviceAddress;
+      chain.v12.timelineSemaphore |= v12.timelineSemaphore;
+      chain.v12.shaderFloat16 |= v12.shaderFloat16;
+      chain.v12.vulkanMemoryModel |= v12.vulkanMemoryModel;
+      return true;
+    }
+    case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES: {
+      const auto& v13 = as<VkPhysicalDeviceVulkan13Features>(link);
+      chain.v13.synchronization2 |= v13.synchronization2;
+      chain.v13.maintenance4 |= v13.maintenance4;
+      chain.v13.subgroupSizeControl |= v13.subgroupSizeControl;
+      chain.v13.computeFullSubgroups |= v13.computeFullSubgroups;
+      return true;
+    }
+    default:
+      return false;
+  }
+}
+
+// The single structures that came before these.
+void read_single(const VkBaseInStructure* link, VulkanFeatureChain& chain) {
+  switch (link->sType) {
     case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_16BIT_STORAGE_FEATURES:
       chain.v11.storageBuffer16BitAccess |=
           as<VkPhysicalDevice16BitStorageFeatures>(link).storageBuffer16BitAccess;
-      break;
-    case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES:
-      chain.v12.bufferDeviceAddress |=
-          as<VkPhysicalDeviceVulkan12Features>(link).bufferDeviceAddress;
-      chain.v12.timelineSemaphore |= as<VkPhysicalDeviceVulkan12Features>(link).timelineSemaphore;
       break;
     case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_BUFFER_DEVICE_ADDRESS_FEATURES:
       chain.v12.bufferDeviceAddress |=
@@ -59,9 +84,12 @@ void read_link(const VkBaseInStructure* link, VulkanFeatureChain& chain) {
       chain.v12.timelineSemaphore |=
           as<VkPhysicalDeviceTimelineSemaphoreFeatures>(link).timelineSemaphore;
       break;
-    case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES:
-      chain.v13.synchronization2 |= as<VkPhysicalDeviceVulkan13Features>(link).synchronization2;
-      chain.v13.maintenance4 |= as<VkPhysicalDeviceVulkan13Features>(link).maintenance4;
+    case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_FLOAT16_INT8_FEATURES:
+      chain.v12.shaderFloat16 |= as<VkPhysicalDeviceShaderFloat16Int8Features>(link).shaderFloat16;
+      break;
+    case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_MEMORY_MODEL_FEATURES:
+      chain.v12.vulkanMemoryModel |=
+          as<VkPhysicalDeviceVulkanMemoryModelFeatures>(link).vulkanMemoryModel;
       break;
     case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SYNCHRONIZATION_2_FEATURES:
       chain.v13.synchronization2 |=
@@ -70,6 +98,12 @@ void read_link(const VkBaseInStructure* link, VulkanFeatureChain& chain) {
     case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_4_FEATURES:
       chain.v13.maintenance4 |= as<VkPhysicalDeviceMaintenance4Features>(link).maintenance4;
       break;
+    case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES: {
+      const auto& control = as<VkPhysicalDeviceSubgroupSizeControlFeatures>(link);
+      chain.v13.subgroupSizeControl |= control.subgroupSizeControl;
+      chain.v13.computeFullSubgroups |= control.computeFullSubgroups;
+      break;
+    }
     default:
       break;
   }
@@ -83,10 +117,13 @@ VulkanFeatureChain supported_features(const InstanceFunctions& vk, VkPhysicalDev
   return chain;
 }
 
-VulkanFeatureChain read_chain(const void* chain) {
-  VulkanFeatureChain read;
-  for (auto link = static_cast<const VkBaseInStructure*>(chain); link; link = link->pNext)
-    read_link(link, read);
+EnabledFeatures read_chain(const void* chain) {
+  EnabledFeatures read;
+  for (auto link = static_cast<const VkBaseInStructure*>(chain); link; link = link->pNext) {
+    if (read_version(link, read.core)) continue;
+    read_single(link, read.core);
+    read_matrix(link, read.matrix);
+  }
   return read;
 }
 
@@ -102,6 +139,14 @@ void enable(const VulkanFeatureChain& supported, VulkanFeatureChain& chain) {
 }
 
 }  // namespace vulkan
+
+std::span<const VulkanExtension> vulkan_extensions() noexcept {
+  static constexpr VulkanExtension kExtensions[] = {
+      {VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME, "VkPhysicalDeviceCooperativeMatrixFeaturesKHR",
+       "cooperativeMatrix", "the fastest rows of f16 tensors"},
+  };
+  return kExtensions;
+}
 
 std::span<const VulkanFeature> vulkan_features() noexcept {
   static const auto features = [] {

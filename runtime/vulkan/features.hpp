@@ -4,6 +4,7 @@
 #include <string>
 
 #include "vulkan/functions.hpp"
+#include "vulkan/matrix_features.hpp"
 #include "weft/vulkan.h"
 
 namespace weft::vulkan {
@@ -12,7 +13,11 @@ namespace weft::vulkan {
 VulkanFeatureChain supported_features(const InstanceFunctions& vk, VkPhysicalDevice physical);
 // What a pNext chain sets, of the features that Weft knows: in VkPhysicalDeviceFeatures2,
 // Vulkan11Features and so on, or the single structures that came before these.
-VulkanFeatureChain read_chain(const void* chain);
+struct EnabledFeatures {
+  VulkanFeatureChain core;
+  MatrixFeatures matrix;
+};
+EnabledFeatures read_chain(const void* chain);
 
 // The name of the first required feature that is not set; empty: all are.
 std::string first_missing(const VulkanFeatureChain& chain);

@@ -8,7 +8,7 @@ namespace weft::vulkan {
 namespace {
 
 Result<VkPipeline> make_pipeline(DeviceState& device, decide::Shader shader,
-                                 std::span<const uint32_t> constants) {
+                                 std::span<const uint32_t> constants, uint32_t subgroup_size) {
   const std::span<const uint32_t> code = spirv(shader);
   VkShaderModuleCreateInfo module_info{VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO};
   module_info.codeSize = code.size_bytes();
@@ -29,11 +29,19 @@ Result<VkPipeline> make_pipeline(DeviceState& device, decide::Shader shader,
   specialization.pData = constants.data();
 
   VkComputePipelineCreateInfo info{VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO};
+  info.flags = VK_PIPELINE_CREATE_DISPATCH_BASE_BIT;  // long operations run in parts
   info.stage.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO;
   info.stage.stage = VK_SHADER_STAGE_COMPUTE_BIT;
   info.stage.module = module;
   info.stage.pName = "main";
   info.stage.pSpecializationInfo = &specialization;
+  VkPipelineShaderStageRequiredSubgroupSizeCreateInfo subgroups{
+      VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO};
+  subgroups.requiredSubgroupSize = subgroup_size;
+  if (subgroup_size != 0) {
+    info.stage.pNext = &subgroups;
+    info.stage.flags = VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT;
+  }
   info.layout = device.layout;
   VkPipeline pipeline = VK_NULL_HANDLE;
   const VkResult result = device.vk.vkCreateComputePipelines(device.device, device.pipeline_cache,
@@ -46,8 +54,8 @@ Result<VkPipeline> make_pipeline(DeviceState& device, decide::Shader shader,
 }  // namespace
 
 Result<const Pipeline*> pipeline(DeviceState& device, decide::Shader shader,
-                                 std::span<const uint32_t> constants) {
-  std::vector<uint32_t> key{static_cast<uint32_t>(shader)};
+                                 std::span<const uint32_t> constants, uint32_t subgroup_size) {
+  std::vector<uint32_t> key{static_cast<uint32_t>(shader), subgroup_size};
   key.insert(key.end(), constants.begin(), constants.end());
   {
     std::lock_guard lock(device.pipeline_mutex);
@@ -57,7 +65,7 @@ Result<const Pipeline*> pipeline(DeviceState& device, decide::Shader shader,
   WEFT_TRY(check_not_lost(device, "pipeline"));
   // Made outside the lock: it may take seconds, and others may go on meanwhile.
   auto kept = std::make_unique<Pipeline>();
-  WEFT_ASSIGN(kept->pipeline, make_pipeline(device, shader, constants));
+  WEFT_ASSIGN(kept->pipeline, make_pipeline(device, shader, constants, subgroup_size));
   std::lock_guard lock(device.pipeline_mutex);
   device.pipeline_cache_changed = true;
   auto& slot = device.pipelines[std::move(key)];

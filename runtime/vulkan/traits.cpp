@@ -108,26 +108,26 @@ std::vector<VkQueueFamilyProperties> queue_families(const InstanceFunctions& vk,
   return families;
 }
 
-DeviceInfo query_with(const InstanceFunctions& vk, VkPhysicalDevice physical, const VulkanFeatureChain* enabled,
+DeviceInfo query_with(const InstanceFunctions& vk, VkPhysicalDevice physical, const EnabledFeatures* enabled,
                       uint32_t family) {
   DeviceInfo info;
   query_properties(vk, physical, info.traits);
   query_memory(vk, physical, info.traits);
-  VulkanFeatureChain features;
+  EnabledFeatures features;
   if (enabled)
     features = *enabled;
   else if (info.traits.api_version >= VK_API_VERSION_1_3)
-    features = supported_features(vk, physical);
-  set_features(features, info.traits);
+    features = {supported_features(vk, physical), supported_matrices(vk, physical)};
+  set_features(features.core, info.traits);
   if (info.traits.api_version >= VK_API_VERSION_1_3) {
     query_cores(vk, physical, info.traits);
-    // An app's device has the extensions that the app enabled, which nothing tells.
-    if (!enabled) query_matrices(vk, physical, info.traits);
+    if (features.matrix.matrix) info.traits.matrix_shapes = matrix_shapes(vk, physical);
+    info.traits.matrix2 = features.matrix.matrix2;
   }
   const bool has_queue = family != VK_QUEUE_FAMILY_IGNORED;
   if (!has_queue || timestamp_mask(vk, physical, family) == 0) info.traits.timestamp_period_ns = 0;
   if (base::environment("WEFT_QUIRKS") != "off") decide::apply_quirks(info.traits);
-  info.why_not = what_is_missing(info.traits, features, has_queue);
+  info.why_not = what_is_missing(info.traits, features.core, has_queue);
   info.usable = info.why_not.empty();
   return info;
 }
@@ -159,7 +159,7 @@ DeviceInfo query(const InstanceFunctions& vk, VkPhysicalDevice physical) {
   return query_with(vk, physical, nullptr, compute_queue_family(vk, physical));
 }
 
-DeviceInfo query(const InstanceFunctions& vk, VkPhysicalDevice physical, const VulkanFeatureChain& enabled,
+DeviceInfo query(const InstanceFunctions& vk, VkPhysicalDevice physical, const EnabledFeatures& enabled,
                  uint32_t family) {
   return query_with(vk, physical, &enabled, family);
 }

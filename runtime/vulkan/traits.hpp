@@ -11,7 +11,7 @@ namespace weft::vulkan {
 DeviceInfo query(const InstanceFunctions& vk, VkPhysicalDevice physical);
 // The same for a device that exists: with the features that it was made with, for its queue family. The error of a
 // device that can't be used is in `why_not`.
-DeviceInfo query(const InstanceFunctions& vk, VkPhysicalDevice physical, const VulkanFeatureChain& enabled,
+DeviceInfo query(const InstanceFunctions& vk, VkPhysicalDevice physical, const EnabledFeatures& enabled,
                  uint32_t family);
 
 // The first queue family with compute, preferring one that has graphics too (the best supported one).

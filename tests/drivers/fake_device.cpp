@@ -83,15 +83,19 @@ Result<void> FakeDevice::make_device() {
   VkDeviceCreateInfo info{VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO, &features_.features2};
   info.queueCreateInfoCount = 1;
   info.pQueueCreateInfos = &queue;
-  const char* extension = VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME;
+  std::vector<const char*> extensions;
+  matrices_.emplace(vulkan::query(vk, given_.physical_device).traits, features_, extensions);
+  void* const kept = features_.v13.pNext;
   if (has_statistics_) {
+    statistics.pNext = kept;
     features_.v13.pNext = &statistics;
-    info.enabledExtensionCount = 1;
-    info.ppEnabledExtensionNames = &extension;
+    extensions.push_back(VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME);
   }
+  info.enabledExtensionCount = static_cast<uint32_t>(extensions.size());
+  info.ppEnabledExtensionNames = extensions.data();
   WEFT_TRY(check(vk.vkCreateDevice(given_.physical_device, &info, nullptr, &given_.device),
                  "vkCreateDevice"));
-  features_.v13.pNext = nullptr;
+  features_.v13.pNext = kept;
   const auto get_queue = reinterpret_cast<PFN_vkGetDeviceQueue>(
       vk.vkGetDeviceProcAddr(given_.device, "vkGetDeviceQueue"));
   get_queue(given_.device, given_.queue_family, 0, &given_.queue);

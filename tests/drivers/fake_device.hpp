@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "vulkan/matrix_features.hpp"
 #include "weft/vulkan.h"
 
 namespace weft::drivers {
@@ -26,6 +27,7 @@ class FakeDevice {
 
   VulkanDevice given_;
   VulkanFeatureChain features_;
+  std::optional<vulkan::MatrixRequest> matrices_;  // hangs on features_
   bool has_statistics_ = false;
   std::optional<Device> device_;
 };

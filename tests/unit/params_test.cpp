@@ -1,5 +1,6 @@
 // The compiled kernels against the C++ side of params.h: member names and offsets, constant names
 // and ids.
+#include "decide/constants.hpp"
 #include "params.h"
 
 #include <catch2/catch_test_macros.hpp>

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "decide/quirks.hpp"
+#include "decide/constants.hpp"
 #include "decide/select.hpp"
 #include "params.h"
 #include "reference/case_line.hpp"

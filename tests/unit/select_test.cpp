@@ -8,6 +8,7 @@
 
 #include "base/checks.hpp"
 #include "base/text.hpp"
+#include "decide/constants.hpp"
 #include "decide/select.hpp"
 #include "params.h"
 
@@ -51,6 +52,12 @@ DeviceTraits device(DeviceType type, bool storage_16bit = true, uint32_t invocat
   traits.max_workgroup_invocations = invocations;
   traits.max_workgroup_size = {invocations, invocations, 64};
   traits.max_workgroup_count = {65535, 65535, 65535};
+  traits.shader_float16 = true;
+  traits.subgroup_operations = weft::kAllSubgroupOperations;
+  traits.subgroup_size = traits.min_subgroup_size = traits.max_subgroup_size = 32;
+  traits.subgroup_size_control = traits.full_subgroups = true;
+  traits.max_workgroup_subgroups = 8;
+  traits.shared_memory_bytes = 32768;
   return traits;
 }
 const DeviceTraits kGpu = device(DeviceType::discrete);
@@ -181,12 +188,31 @@ TEST_CASE("linear rows follow the same rules with their own hints") {
 }
 
 TEST_CASE("lengths that meet the same hints share a class") {
-  CHECK(q_len_class(0, kRows) == 0);
-  CHECK(q_len_class(127, kRows) == 0);
-  CHECK(q_len_class(128, kRows) == 128);
-  CHECK(q_len_class(100000, kRows) == 128);
-  for (uint32_t q_len : {0u, 1u, 127u, 128u, 129u, 4096u})
-    CHECK(chosen(kCpu, {64, 64, q_len}) == chosen(kCpu, {64, 64, q_len_class(q_len, kRows)}));
+  AttentionRow few = kRows[3];
+  few.max_q_len = 20;
+  few.min_kv_len = 300;
+  few.max_kv_len = 4000;
+  const AttentionRow rows[] = {few, kRows[0], kRows[4]};
+  const auto q_class = [&](uint32_t q_len) { return length_class({q_len, 0}, rows).q; };
+  const auto kv_class = [&](uint32_t kv_len) { return length_class({0, kv_len}, rows).kv; };
+  CHECK(q_class(0) == 0);
+  CHECK(q_class(20) == 16);
+  CHECK(q_class(21) == 21);
+  CHECK(q_class(127) == 64);
+  CHECK(q_class(129) == 128);
+  CHECK(kv_class(299) == 256);
+  CHECK(kv_class(511) == 300);
+  CHECK(kv_class(4000) == 2048);
+  CHECK(kv_class(4001) == 4001);
+  const auto name = [&](uint32_t q_len, uint32_t kv_len) {
+    const AttentionProblem problem{.head_dim = 64, .value_dim = 64, .q_len = q_len, .kv_len = kv_len};
+    return std::string((*select_attention(kCpu, problem, {}, rows))->name);
+  };
+  for (uint32_t q_len : {0u, 1u, 20u, 21u, 127u, 128u, 129u, 4096u})
+    for (uint32_t kv_len : {0u, 1u, 299u, 300u, 4000u, 4001u, 100000u}) {
+      const Lengths lengths = length_class({q_len, kv_len}, rows);
+      CHECK(name(q_len, kv_len) == name(lengths.q, lengths.kv));
+    }
 }
 
 TEST_CASE("the last row of each kind needs nothing, anywhere") {
@@ -213,19 +239,20 @@ TEST_CASE("the real rows are well formed") {
     INFO(row.name);
     CHECK(names.insert(row.name).second);
     CHECK(std::string_view(row.name).starts_with("attention_"));
-    CHECK(row.local_size > 0);
-    CHECK(row.rows > 0);
+    CHECK(local_size(row, kGpu) > 0);
     CHECK(row.block_kv > 0);
     CHECK(row.value_chunk % 4 == 0);
-    CHECK(row.local_size * row.rows <= weft::checks::kMaxBlockRows);  // what validation counts on
+    CHECK(block_q(row) > 0);
+    CHECK((row.matrix.m == 0 || row.self_test));
+    CHECK(block_q(row) <= weft::checks::kMaxBlockRows);  // what validation counts on
   }
   for (const LinearRow& row : linear_rows()) {
     INFO(row.name);
     CHECK(names.insert(row.name).second);
     CHECK(std::string_view(row.name).starts_with("linear_"));
-    CHECK(row.rows > 0);
-    CHECK(row.columns > 0);
-    CHECK(row.columns % 4 == 0);
+    CHECK(block_rows(row) > 0);
+    CHECK(block_columns(row) > 0);
+    CHECK(block_columns(row) % 4 == 0);
   }
 }
 
@@ -304,13 +331,16 @@ TEST_CASE("every device has a row for every size") {
 TEST_CASE("every real row can be forced on a device that meets its needs") {
   for (const DeviceTraits& traits : {kGpu, kCpu}) {
     for (const AttentionRow& row : attention_rows()) {
-      const auto forced = select_attention(traits, {4, 4, 0}, {.kernel = row.name});
+      if (row.matrix.m != 0) continue;
+      const AttentionProblem small{.head_dim = 4, .value_dim = 4, .kv_len = 1, .inputs = row.inputs};
+      const auto forced = select_attention(traits, small, {.kernel = row.name});
       REQUIRE(forced.has_value());
       CHECK((*forced)->name == std::string_view(row.name));
     }
     for (const LinearRow& row : linear_rows())
-      CHECK(select_linear(traits, {1, 1}, {.kernel = row.name}).value()->name ==
-            std::string_view(row.name));
+      if (row.matrix.m == 0)
+        CHECK(select_linear(traits, {1, 1, false, row.inputs}, {.kernel = row.name}).value()->name ==
+              std::string_view(row.name));
   }
 }
 
@@ -325,7 +355,7 @@ TEST_CASE("constants carry the row and the description") {
   desc.bias = true;
   desc.bias_dtype = DType::f16;
   desc.features = kFeatureLogsumexp | kFeatureSinks;
-  const auto whole = attention_constants(kRows[1], desc, true);
+  const auto whole = attention_constants(kRows[1], desc, kGpu, true);
   CHECK(whole[WEFT_ATTENTION_LOCAL_SIZE] == 8);
   CHECK(whole[WEFT_ATTENTION_HEAD_DIM] == 40);
   CHECK(whole[WEFT_ATTENTION_VALUE_DIM] == 42);
@@ -339,7 +369,7 @@ TEST_CASE("constants carry the row and the description") {
   CHECK(whole[WEFT_ATTENTION_BIAS_TYPE] == WEFT_TYPE_F16);
   CHECK(whole[WEFT_ATTENTION_FEATURES] == (WEFT_FEATURE_LOGSUMEXP | WEFT_FEATURE_SINKS));
   CHECK(whole[WEFT_ATTENTION_ALIGNED] == 1);
-  CHECK(attention_constants(kRows[3], desc, false)[WEFT_ATTENTION_VALUE_CHUNK] == 24);
+  CHECK(attention_constants(kRows[3], desc, kGpu, false)[WEFT_ATTENTION_VALUE_CHUNK] == 24);
 }
 
 TEST_CASE("operations with one kernel follow 16-bit storage and the kind of device") {

@@ -38,6 +38,16 @@ struct VulkanFeature {
 // Every feature that Weft requires or recommends. No extension is needed beyond Vulkan 1.3.
 WEFT_EXPORT std::span<const VulkanFeature> vulkan_features() noexcept;
 
+// Extensions that add kernel rows: where the device has one, enable it, and hang its structure with
+// the feature set on the chain below (chain.v13.pNext).
+struct VulkanExtension {
+  const char* name;       // "VK_KHR_cooperative_matrix"
+  const char* structure;  // "VkPhysicalDeviceCooperativeMatrixFeaturesKHR"
+  const char* feature;    // its member, "cooperativeMatrix"
+  const char* why;
+};
+WEFT_EXPORT std::span<const VulkanExtension> vulkan_extensions() noexcept;
+
 // The features of Vulkan 1.0 to 1.3, linked: `&chain.features2` is ready to be a pNext of
 // VkDeviceCreateInfo or the argument of vkGetPhysicalDeviceFeatures2. An app sets more members for
 // itself, and hangs structures of its own on chain.v13.pNext. Copies link themselves and keep
@@ -96,7 +106,7 @@ struct VulkanDevice {
   uint32_t queue_family = 0;
   // The features that the device was made with: the pNext chain of its VkDeviceCreateInfo. Any
   // mixture of VkPhysicalDeviceFeatures2, Vulkan11 to Vulkan13Features and the single structures
-  // that these took over; others are passed over. Read during the call only.
+  // that these took over, and of vulkan_extensions(); others are passed over. Read during the call only.
   const void* enabled_features = nullptr;
   // Called around every vkQueueSubmit2, from the thread that submits; both or none. Needed where
   // anything else may use the queue meanwhile, another adopted Device included. Must not call Weft,

@@ -1,0 +1,79 @@
+// What the files of weft_bench and of the driver gate say, read and checked.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace weft::report {
+
+// A speed that the device itself reached in the built-in test of peaks.
+struct Ceiling {
+  std::string id;    // fma_f32, fma_f16, matrix_f16_f32: FLOP/s; copy, read: byte/s
+  double value = 0;  // above 0
+  std::string detail;
+};
+
+// One way to run a case, by one clock.
+struct Run {
+  std::string who;  // "weft", or a peer
+  std::string kernel;
+  std::string detail;
+  std::string clock;               // wall (submit to done), device, host_record, host_replay
+  std::vector<double> samples_ns;  // may be empty
+  double median_ns = 0;            // of the samples, where there are any
+};
+
+struct Case {
+  std::string suite;
+  std::string line;
+  std::string kind;
+  double flops = 0;  // 0: not known
+  double bytes = 0;  // the least that must be moved; 0: not known
+  std::vector<Run> runs;
+  std::optional<double> transient_bytes;
+  std::string refused;  // why no kernel row takes it, or empty
+  std::string error;    // what went wrong, or empty
+};
+
+struct Point {
+  double x = 0;
+  std::string line;
+  std::optional<double> median_ns;
+  std::optional<double> device_bytes;
+};
+
+struct Series {
+  std::string axis;     // q_len, kv_len, heads
+  std::string series;   // fused, materialised
+  std::string profile;  // cross, self
+  std::vector<Point> points;
+};
+
+// One file: one device, measured once.
+struct Measurement {
+  std::string file;  // without its folder
+  std::string version, commit, made;
+  std::string host_cpu, host_os;
+  int host_cores = 0;  // 0: not known
+  std::string name, driver_name, driver_info, type, api_version;
+  std::vector<std::pair<std::string, std::string>> environment;
+  std::vector<std::string> arguments;
+  std::vector<Ceiling> ceilings;
+  std::vector<Case> cases;
+  std::vector<Series> scaling;
+};
+
+// What a compiler said about one pipeline; which numbers there are depends on the driver.
+struct Pipeline {
+  std::string kernel, line;
+  std::optional<double> registers, spills, occupancy, cycles, instructions, scratch_bytes;
+};
+
+struct Compiler {
+  std::string driver, device, version;
+  std::vector<Pipeline> pipelines;
+};
+
+}  // namespace weft::report
