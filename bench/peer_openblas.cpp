@@ -1,4 +1,4 @@
-#include "peer_openblas.hpp"
+#include "peers.hpp"
 
 #ifdef WEFT_HAVE_OPENBLAS
 #include <cblas.h>
@@ -6,8 +6,9 @@
 #include <algorithm>
 #include <bit>
 #include <chrono>
-#include <cmath>
+#include <functional>
 #include <limits>
+#include <memory>
 
 #include "workers.hpp"
 
@@ -63,16 +64,6 @@ WEFT_BENCH_CLONES void softmax_rows(float* scores, int64_t rows, int64_t columns
   }
 }
 
-std::vector<float> floats(const reference::Array& array) {
-  return {array.values.begin(), array.values.end()};
-}
-
-reference::Array array_of(const std::vector<float>& values, std::array<int64_t, 4> shape) {
-  reference::Array array(shape[0], shape[1], shape[2], shape[3]);
-  array.values.assign(values.begin(), values.end());
-  return array;
-}
-
 double best_seconds(const std::function<void()>& run) {
   double best = std::numeric_limits<double>::infinity();
   for (int i = 0; i < 5; ++i) {
@@ -92,9 +83,9 @@ struct AttentionPeer {
 
   AttentionPeer(const cases::AttentionCase& c, const cases::AttentionProblem& p, int threads)
       : c(c),
-        query(floats(p.inputs.query)),
-        key(floats(p.inputs.key)),
-        value(floats(p.inputs.value)),
+        query(to_floats(p.inputs.query)),
+        key(to_floats(p.inputs.key)),
+        value(to_floats(p.inputs.value)),
         scores(static_cast<size_t>(c.batch * c.heads * c.q_len * c.kv_len)),
         output(static_cast<size_t>(c.batch * c.heads * c.q_len * c.value_dim)),
         workers(threads),
@@ -105,8 +96,7 @@ struct AttentionPeer {
     const int head_dim = static_cast<int>(c.head_dim), value_dim = static_cast<int>(c.value_dim);
     const int64_t head = index % c.heads, item = index / c.heads;
     const int64_t kv = (c.broadcast_kv ? 0 : item * c.kv_heads) + head / (c.heads / c.kv_heads);
-    const float scale =
-        c.scale != 0.0f ? c.scale : 1.0f / std::sqrt(static_cast<float>(c.head_dim));
+    const float scale = scale_of(c);
     const float* q = query.data() + index * c.q_len * c.head_dim;
     const float* k = key.data() + kv * c.kv_len * c.head_dim;
     const float* v = value.data() + kv * c.kv_len * c.value_dim;
@@ -143,9 +133,9 @@ struct LinearPeer {
 
   LinearPeer(const cases::LinearCase& c, const cases::LinearProblem& p, int threads)
       : c(c),
-        input(floats(p.input.values)),
-        weight(floats(p.weight.values)),
-        bias(floats(p.bias.values)),
+        input(to_floats(p.input.values)),
+        weight(to_floats(p.weight.values)),
+        bias(to_floats(p.bias.values)),
         output(static_cast<size_t>(c.rows * c.out_features)),
         threads(threads) {}
 
@@ -162,64 +152,65 @@ struct LinearPeer {
   }
 };
 
-PeerRun make_attention(const cases::AttentionCase& c, Measured& measured, int threads) {
+// How it ran, and the output of the last run.
+struct Way {
+  std::function<void()> run;
+  std::function<reference::Array()> output;
+  std::string detail;
+  bool spins = false;  // OpenBLAS's own threads wait busily after a product
+};
+
+Way way_of(const cases::AttentionCase& c, Measured& measured, int threads) {
   const auto peer = std::make_shared<AttentionPeer>(c, measured.attention(), threads);
-  const auto outside = [peer] { peer->heads_over_threads(); };
-  const auto inside = [peer] { peer->threads_inside_products(); };
-  const bool outside_wins = threads > 1 && best_seconds(outside) <= best_seconds(inside);
-  PeerRun run{
-      .run = inside, .output = {}, .label = "threads inside products: " + std::to_string(threads)};
-  if (outside_wins)
-    run = {.run = outside, .output = {}, .label = "heads over threads: " + std::to_string(threads)};
-  run.output = [peer] {
-    return array_of(peer->output, {peer->c.batch, peer->c.heads, peer->c.q_len, peer->c.value_dim});
+  const std::string count = std::to_string(threads);
+  Way outside{[peer] { peer->heads_over_threads(); }, {}, "heads over threads: " + count};
+  Way inside{[peer] { peer->threads_inside_products(); }, {}, "threads inside products: " + count,
+             threads > 1};
+  const bool outside_wins = threads > 1 && best_seconds(outside.run) <= best_seconds(inside.run);
+  Way best = outside_wins ? outside : inside;
+  best.output = [peer] {
+    return to_array(peer->output, {peer->c.batch, peer->c.heads, peer->c.q_len, peer->c.value_dim});
   };
-  return run;
+  return best;
 }
 
-PeerRun make_linear(const cases::LinearCase& c, Measured& measured, int threads) {
+Way way_of(const cases::LinearCase& c, Measured& measured, int threads) {
   const auto peer = std::make_shared<LinearPeer>(c, measured.linear(), threads);
-  return {.run = [peer] { peer->run(); },
-          .output =
-              [peer] {
-                return array_of(peer->output, {1, 1, peer->c.rows, peer->c.out_features});
-              },
-          .label = "threads inside products: " + std::to_string(threads)};
+  const auto output = [peer] {
+    return to_array(peer->output, {1, 1, peer->c.rows, peer->c.out_features});
+  };
+  return {[peer] { peer->run(); }, output, "threads inside products: " + std::to_string(threads),
+          threads > 1};
+}
+
+bool computes(const Measured& measured) {
+  const cases::Case& problem = measured.problem();
+  if (!measured.is_f32()) return false;
+  if (const auto* c = std::get_if<cases::AttentionCase>(&problem)) return is_plain(*c);
+  const auto* c = std::get_if<cases::LinearCase>(&problem);
+  return c && c->activation == Activation::none;
+}
+
+Offer offer(Measured& measured, int threads) {
+  if (!computes(measured)) return {};
+  const auto* c = std::get_if<cases::AttentionCase>(&measured.problem());
+  const Way way = c ? way_of(*c, measured, threads)
+                    : way_of(std::get<cases::LinearCase>(measured.problem()), measured, threads);
+  way.run();
+  if (std::string problem = measured.check(way.output()); !problem.empty()) return {{}, problem};
+  Contender contender = timed("openblas", way.detail, [run = way.run]() -> Result<void> {
+    run();
+    return {};
+  });
+  if (way.spins) contender.settle = std::chrono::milliseconds(100);
+  return {{contender}, {}};
 }
 
 }  // namespace
 
-bool has_openblas_peer(const cases::Case& problem) {
-  if (const auto* c = std::get_if<cases::AttentionCase>(&problem)) {
-    cases::AttentionCase plain{.batch = c->batch,
-                               .heads = c->heads,
-                               .kv_heads = c->kv_heads,
-                               .q_len = c->q_len,
-                               .kv_len = c->kv_len,
-                               .head_dim = c->head_dim,
-                               .value_dim = c->value_dim,
-                               .mask_keys = c->kv_len,
-                               .bias_keys = c->kv_len,
-                               .scale = c->scale,
-                               .layout = c->layout,
-                               .logits = c->logits,
-                               .seed = c->seed};
-    return *c == plain && c->kv_len > 0;
-  }
-  if (const auto* c = std::get_if<cases::LinearCase>(&problem))
-    return c->input == DType::f32 && c->weight == DType::f32 && c->output == DType::f32 &&
-           c->activation == Activation::none;
-  return false;
-}
-
-PeerRun make_openblas_peer(Measured& measured, int threads) {
-  if (const auto* c = std::get_if<cases::AttentionCase>(&measured.problem()))
-    return make_attention(*c, measured, threads);
-  return make_linear(std::get<cases::LinearCase>(measured.problem()), measured, threads);
-}
-
-std::string openblas_version() {
-  return std::string(openblas_get_config()) + ", " + openblas_get_corename();
+std::optional<Peer> openblas_peer(int threads) {
+  return Peer{"openblas", std::string(openblas_get_config()) + ", " + openblas_get_corename(),
+              [threads](Measured& measured) { return offer(measured, threads); }};
 }
 
 }  // namespace weft::bench
@@ -228,9 +219,7 @@ std::string openblas_version() {
 
 namespace weft::bench {
 
-bool has_openblas_peer(const cases::Case&) { return false; }
-PeerRun make_openblas_peer(Measured&, int) { return {}; }
-std::string openblas_version() { return {}; }
+std::optional<Peer> openblas_peer(int) { return std::nullopt; }
 
 }  // namespace weft::bench
 

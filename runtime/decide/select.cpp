@@ -303,6 +303,11 @@ Result<const LinearRow*> select_linear(const DeviceTraits& traits, const LinearP
   return LinearSelection{traits, problem, overrides, rows, findings}.select("linear");
 }
 
+std::string why_not(const DeviceTraits& traits, const AttentionRow& row,
+                    const AttentionProblem& problem) {
+  return impossible(traits, row, problem);
+}
+
 std::vector<Verdict> judge_attention(const DeviceTraits& traits, const AttentionProblem& problem,
                                      const Overrides& overrides,
                                      std::span<const AttentionRow> rows,

@@ -65,6 +65,10 @@ Result<const LinearRow*> select_linear(const DeviceTraits& traits, const LinearP
                                        std::span<const LinearRow> rows = linear_rows(),
                                        const Findings& findings = {});
 
+// Why a row can't run a problem at all, preferences aside; empty if it can.
+std::string why_not(const DeviceTraits& traits, const AttentionRow& row,
+                    const AttentionProblem& problem);
+
 // The same decision, every row in order.
 std::vector<Verdict> judge_attention(const DeviceTraits& traits, const AttentionProblem& problem,
                                      const Overrides& overrides,

@@ -1,5 +1,7 @@
 #include "device/attention_run.hpp"
 
+#include "decide/select.hpp"
+
 namespace weft::test {
 namespace {
 
@@ -37,10 +39,13 @@ DeviceKind kind_of(const decide::AttentionRow& row) {
 }
 
 bool can_run(const decide::AttentionRow& row, const cases::AttentionCase& c) {
-  const DeviceTraits& traits = device().traits();
-  return (row.needs & ~decide::met_needs(traits)) == 0 && (features_of(c) & ~row.features) == 0 &&
-         row.local_size <= traits.max_workgroup_invocations && c.head_dim <= row.max_head_dim &&
-         c.value_dim <= row.max_value_dim && c.head_dim + c.value_dim <= row.max_dim_sum;
+  const decide::AttentionProblem asked{.head_dim = static_cast<uint32_t>(c.head_dim),
+                                       .value_dim = static_cast<uint32_t>(c.value_dim),
+                                       .q_len = static_cast<uint32_t>(c.q_len),
+                                       .features = features_of(c),
+                                       .kv_len = static_cast<uint32_t>(c.kv_len),
+                                       .inputs = decide::common_inputs({c.query, c.kv})};
+  return decide::why_not(device().traits(), row, asked).empty();
 }
 
 Result<std::string> run_attention(const Device& device, const AttentionTest& test,
