@@ -6,10 +6,14 @@ namespace weft::bench {
 
 const char* to_string(Clock clock) noexcept {
   switch (clock) {
-    case Clock::wall: return "wall";
-    case Clock::device: return "device";
-    case Clock::host_record: return "host_record";
-    case Clock::host_replay: return "host_replay";
+    case Clock::wall:
+      return "wall";
+    case Clock::device:
+      return "device";
+    case Clock::host_record:
+      return "host_record";
+    case Clock::host_replay:
+      return "host_replay";
   }
   return "";
 }
@@ -25,8 +29,7 @@ Contender timed(std::string who, std::string detail, std::function<Result<void>(
   const auto timed_run = [run = std::move(run)]() -> Result<Times> {
     const auto begin = std::chrono::steady_clock::now();
     WEFT_TRY(run());
-    const std::chrono::duration<double, std::nano> taken =
-        std::chrono::steady_clock::now() - begin;
+    const std::chrono::duration<double, std::nano> taken = std::chrono::steady_clock::now() - begin;
     return Times{{Clock::wall, taken.count()}};
   };
   return {.who = std::move(who), .detail = std::move(detail), .run = timed_run};

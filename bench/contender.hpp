@@ -24,7 +24,7 @@ const char* to_string(Clock clock) noexcept;
 using Times = std::vector<std::pair<Clock, double>>;
 
 struct Contender {
-  std::string who;     // as in the JSON: weft, openblas, pytorch, ggml_cpu, ggml_vulkan, ncnn_vulkan
+  std::string who;  // as in the JSON: weft, openblas, pytorch, ggml_cpu, ggml_vulkan, ncnn_vulkan
   std::string detail;  // weft: the kernel row; a peer: how it was set
   std::function<Result<Times>()> run;
   // Its threads spin that long after a run: the next contender waits for them.

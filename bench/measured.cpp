@@ -82,6 +82,7 @@ bool is_plain(const cases::AttentionCase& c) {
                                    .mask_keys = c.kv_len,
                                    .bias_keys = c.kv_len,
                                    .scale = c.scale,
+                                   .layout = c.layout,
                                    .logits = c.logits,
                                    .seed = c.seed};
   return c == plain && c.kv_len > 0;
@@ -143,13 +144,15 @@ void Measured::solve() {
   if (!expected_.values.empty()) return;
   draw();
   if (const auto* c = std::get_if<cases::AttentionCase>(&problem_)) {
-    reference::AttentionInputs inputs = attention_.inputs;
     if (is_plain(*c))
       step_ = step_for(static_cast<double>(c->batch * c->heads * c->kv_len) *
                            static_cast<double>(c->head_dim + c->value_dim),
                        c->q_len);
-    inputs.query = every(inputs.query, step_);
-    expected_ = reference::attention(inputs).output;
+    // In place: keys and values of long cases fill a good part of the host's memory.
+    reference::Array whole = std::move(attention_.inputs.query);
+    attention_.inputs.query = every(whole, step_);
+    expected_ = reference::attention(attention_.inputs).output;
+    attention_.inputs.query = std::move(whole);
   }
   if (const auto* c = std::get_if<cases::LinearCase>(&problem_)) {
     step_ = step_for(static_cast<double>(c->in_features * c->out_features), c->rows);

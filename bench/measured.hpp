@@ -15,7 +15,7 @@ struct Work {
   double bytes = 0.0;  // every tensor once
 };
 
-// Query, key and value alone, dense, with whatever types: the cases that peers can compute.
+// Query, key and value alone, of whatever types and layout: the cases that peers can compute.
 bool is_plain(const cases::AttentionCase& c);
 // "attention", "linear", "layer_norm", ...: the first word of a case line.
 std::string kind_of(const cases::Case& problem);

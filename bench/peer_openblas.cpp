@@ -164,7 +164,9 @@ Way way_of(const cases::AttentionCase& c, Measured& measured, int threads) {
   const auto peer = std::make_shared<AttentionPeer>(c, measured.attention(), threads);
   const std::string count = std::to_string(threads);
   Way outside{[peer] { peer->heads_over_threads(); }, {}, "heads over threads: " + count};
-  Way inside{[peer] { peer->threads_inside_products(); }, {}, "threads inside products: " + count,
+  Way inside{[peer] { peer->threads_inside_products(); },
+             {},
+             "threads inside products: " + count,
              threads > 1};
   const bool outside_wins = threads > 1 && best_seconds(outside.run) <= best_seconds(inside.run);
   Way best = outside_wins ? outside : inside;
@@ -209,7 +211,9 @@ Offer offer(Measured& measured, int threads) {
 }  // namespace
 
 std::optional<Peer> openblas_peer(int threads) {
-  return Peer{"openblas", std::string(openblas_get_config()) + ", " + openblas_get_corename(),
+  const std::string config = openblas_get_config();  // "OpenBLAS 0.3.21 ", then how it was built
+  const std::string version = config.substr(0, config.find(' ', config.find(' ') + 1));
+  return Peer{"openblas", version + " for " + openblas_get_corename(),
               [threads](Measured& measured) { return offer(measured, threads); }};
 }
 

@@ -1,152 +1,176 @@
-// weft_bench: times the case lines of cases.txt with programs recorded once, beside peers on the
-// same cores.
-#include <benchmark/benchmark.h>
-
+// weft_bench: times Weft on case lines, beside whoever else computes them here.
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
-#include <memory>
 #include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "commit.h"
-#include "measured.hpp"
-#include "peer_openblas.hpp"
-#include "summary.hpp"
-#include "weft_run.hpp"
+#include "peers.hpp"
+#include "results.hpp"
+#include "session.hpp"
 
 namespace {
 
 using namespace weft;
-using bench::Measured;
 
 struct Options {
-  std::string cases_file = WEFT_BENCH_CASES;
-  std::vector<std::string> lines;
-  std::string device;
+  std::vector<std::string> suites, lines, files;
+  std::string device, json, pytorch, ncnn;
+  std::vector<std::string> peers{"openblas", "ggml_cpu", "ggml_vulkan"};
   int threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  bool no_check = false;
-  std::vector<std::string> benchmark_arguments;
+  bool list = false, append = false, no_check = false, no_peaks = false, scaling = false;
+  bench::SessionOptions session;
+  std::vector<std::string> arguments;  // as given
 };
 
 const char* kAbout =
-    "weft_bench: times Weft on the case lines of a file, beside peers on the same cores.\n"
-    "A run is submitted and waited for by the host; recording is not measured. Every result is "
-    "checked first.\n"
-    "Arguments that begin with --benchmark_ are Google Benchmark's: --benchmark_filter=<regex>,\n"
-    "--benchmark_repetitions=<n>, --benchmark_enable_random_interleaving=true,\n"
-    "--benchmark_out=<file.json>, --benchmark_min_time=<s>s, --benchmark_list_tests=true.";
+    "weft_bench: times Weft on case lines, beside whoever else computes them here.\n"
+    "A round runs everyone once; medians count. Every result is checked before it is timed.\n"
+    "Arguments that begin with --benchmark_ are Google Benchmark's: --benchmark_filter=<regex>.\n"
+    "bench/README.md says more.";
+
+void add_options(CLI::App& app, Options& options) {
+  app.set_version_flag("--version",
+                       std::string("weft_bench " WEFT_VERSION " (commit " WEFT_COMMIT ")"));
+  app.add_option("--suite", options.suites,
+                 "a named suite, may be repeated; targets if nothing else")
+      ->allow_extra_args(false);
+  app.add_option("--case", options.lines, "a case line, may be repeated")->allow_extra_args(false);
+  app.add_option("--cases", options.files, "a file of case lines, may be repeated")
+      ->allow_extra_args(false);
+  app.add_flag("--list", options.list, "list the suites, or the cases of those that are named");
+  app.add_option("--device", options.device, "part of a device's name, or its index");
+  app.add_option("--json", options.json, "write the results, all samples included, to this file");
+  app.add_flag("--append", options.append, "keep the cases that this file has already");
+  app.add_option("--min-time", options.session.min_seconds, "seconds of rounds for each case")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 3600.0));
+  app.add_option("--rounds", options.session.rounds, "so many rounds for each case instead")
+      ->check(CLI::Range(1, 1000000));
+  app.add_option("--peers", options.peers, "of openblas, ggml_cpu, ggml_vulkan; or none")
+      ->capture_default_str()
+      ->delimiter(',');
+  app.add_option("--pytorch", options.pytorch, "a Python that has PyTorch, to be a peer");
+  app.add_option("--ncnn", options.ncnn, "a Python that has ncnn, to be a peer");
+  app.add_option("--threads", options.threads, "threads of peers on the CPU")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1024));
+  app.add_flag("--no-check", options.no_check, "don't compare Weft's results with the reference");
+  app.add_flag("--no-peaks", options.no_peaks, "don't measure the device's ceilings");
+  app.add_flag("--scaling", options.scaling, "measure how time and memory grow, too");
+  app.allow_extras();
+}
 
 // Fills the options; gives the exit code where the program ends here.
 std::optional<int> parse_options(int argc, char** argv, Options& options) {
   CLI::App app(kAbout);
-  app.set_version_flag("--version",
-                       std::string("weft_bench " WEFT_VERSION " (commit " WEFT_COMMIT ")"));
-  app.add_option("--cases", options.cases_file, "file of case lines")->capture_default_str();
-  app.add_option("--case", options.lines,
-                 "measure this line in place of the file's; may be repeated");
-  app.add_option("--device", options.device, "part of a device's name, or its index");
-  app.add_option("--threads", options.threads, "threads of the peers")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 1024));
-  app.add_flag("--no-check", options.no_check, "don't compare results with the fp64 reference");
-  app.allow_extras();
+  add_options(app, options);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error);
   }
-  options.benchmark_arguments = app.remaining();
+  options.session.benchmark_arguments = app.remaining();
+  options.session.check = !options.no_check;
+  options.arguments.assign(argv + 1, argv + argc);
   return std::nullopt;
 }
 
-Result<std::vector<cases::Case>> read_cases(const Options& options) {
-  if (options.lines.empty()) return cases::read_file(options.cases_file);
-  std::vector<cases::Case> all;
+Result<std::vector<bench::SuiteLine>> read_lines(const Options& options) {
+  std::vector<bench::SuiteLine> all;
+  std::vector<std::string> suites = options.suites;
+  if (suites.empty() && options.lines.empty() && options.files.empty() && !options.scaling)
+    suites = {"targets"};
+  for (const std::string& name : suites) {
+    WEFT_ASSIGN(const auto lines, bench::read_suite(WEFT_BENCH_SUITES, name));
+    all.insert(all.end(), lines.begin(), lines.end());
+  }
+  for (const std::string& path : options.files) {
+    WEFT_ASSIGN(const auto problems, cases::read_file(path));
+    for (const cases::Case& problem : problems) all.push_back({"file", problem});
+  }
   for (const std::string& line : options.lines) {
-    WEFT_ASSIGN(cases::Case problem, cases::parse(line));
-    all.push_back(std::move(problem));
+    WEFT_ASSIGN(const cases::Case problem, cases::parse(line));
+    all.push_back({"line", problem});
   }
   return all;
 }
 
-// Times run(), which gives "" or what went wrong, until Google Benchmark has enough.
-template <class Run>
-void measure(benchmark::State& state, const Measured& measured, const std::string& label, Run run) {
-  // A peer's threads spin for a while after their last product: not on the next one's time.
-  std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  for (auto _ : state) {
-    const auto begin = std::chrono::steady_clock::now();
-    const std::string problem = run();
-    const auto end = std::chrono::steady_clock::now();
-    if (!problem.empty()) return state.SkipWithError(problem.c_str());
-    state.SetIterationTime(std::chrono::duration<double>(end - begin).count());
+int list(const Options& options) {
+  for (const std::string& name :
+       options.suites.empty() ? bench::suite_names(WEFT_BENCH_SUITES) : options.suites) {
+    const auto lines = bench::read_suite(WEFT_BENCH_SUITES, name);
+    if (!lines) {
+      std::fprintf(stderr, "weft_bench: %s\n", lines.error().message.c_str());
+      return 1;
+    }
+    std::printf("%-16s %s\n", name.c_str(), bench::suite_about(WEFT_BENCH_SUITES, name).c_str());
+    if (options.suites.empty()) continue;
+    for (const auto& line : *lines) std::printf("  %s\n", cases::print(line.problem).c_str());
   }
-  constexpr auto kRate = benchmark::Counter::kIsIterationInvariantRate;
-  state.counters["GFLOP/s"] = benchmark::Counter(1e-9 * measured.work().flops, kRate);
-  state.counters["GB/s"] = benchmark::Counter(1e-9 * measured.work().bytes, kRate);
-  state.SetLabel(label);
+  return 0;
 }
 
-std::string run_and_wait(const Program& program) {
-  const auto ticket = program.run();
-  if (!ticket) return ticket.error().message;
-  const auto waited = ticket->wait();
-  return waited ? "" : waited.error().message;
+uint32_t index_of(const DeviceTraits& traits) {
+  const auto devices = Device::list();
+  if (!devices) return 0;
+  for (uint32_t i = 0; i < devices->size(); ++i)
+    if ((*devices)[i].traits.name == traits.name) return i;
+  return 0;
 }
 
-void register_weft(const std::shared_ptr<Measured>& measured, const Device& device, bool check) {
-  const auto kept = std::make_shared<std::optional<bench::WeftRun>>();
-  const auto function = [=](benchmark::State& state) {
-    if (!*kept) {
-      auto made = bench::make_weft_run(device, *measured);
-      if (!made) return state.SkipWithError(made.error().message.c_str());
-      std::string problem = run_and_wait(made->program);
-      const auto output = made->output();
-      if (problem.empty() && !output) problem = output.error().message;
-      if (problem.empty() && check) problem = measured->check(*output);
-      if (!problem.empty()) return state.SkipWithError(problem.c_str());
-      *kept = *std::move(made);
-    }
-    measure(state, *measured, (*kept)->kernel, [&] { return run_and_wait((*kept)->program); });
+std::vector<bench::Peer> find_peers(const Options& options, const DeviceTraits& traits) {
+  std::vector<bench::Peer> all;
+  const auto wanted = [&](const std::string& who) {
+    return std::ranges::find(options.peers, who) != options.peers.end();
   };
-  benchmark::RegisterBenchmark("weft/" + measured->line(), function)
-      ->UseManualTime()
-      ->Unit(benchmark::kMillisecond);
-}
-
-void register_openblas(const std::shared_ptr<Measured>& measured, int threads, bool check) {
-  if (!bench::has_openblas_peer(measured->problem())) return;
-  const auto kept = std::make_shared<std::optional<bench::PeerRun>>();
-  const auto function = [=](benchmark::State& state) {
-    if (!*kept) {
-      bench::PeerRun made = bench::make_openblas_peer(*measured, threads);
-      made.run();
-      const std::string problem = check ? measured->check(made.output()) : "";
-      if (!problem.empty()) return state.SkipWithError(problem.c_str());
-      *kept = std::move(made);
-    }
-    measure(state, *measured, (*kept)->label, [&] {
-      (*kept)->run();
-      return std::string();
-    });
+  if (wanted("openblas"))
+    if (auto peer = bench::openblas_peer(options.threads)) all.push_back(*peer);
+  if (wanted("ggml_cpu") || wanted("ggml_vulkan"))
+    for (bench::Peer& peer : bench::ggml_peers(options.threads, index_of(traits), traits))
+      if (wanted(peer.who)) all.push_back(std::move(peer));
+  const std::string scripts = WEFT_BENCH_PEERS;
+  const auto add = [&](const char* who, const std::string& python, const char* script) {
+    if (python.empty()) return;
+    auto peer = bench::worker_peer(who, python, scripts + script, options.threads, traits);
+    if (peer) return all.push_back(*std::move(peer));
+    std::fprintf(stderr, "weft_bench: goes on without %s: %s\n", who, peer.error().message.c_str());
   };
-  benchmark::RegisterBenchmark("peer_openblas/" + measured->line(), function)
-      ->UseManualTime()
-      ->Unit(benchmark::kMillisecond);
+  add("pytorch", options.pytorch, "/pytorch_peer.py");
+  add("ncnn_vulkan", options.ncnn, "/ncnn_peer.py");
+  for (const bench::Peer& peer : all)
+    std::printf("peer %s: %s\n", peer.who.c_str(), peer.version.c_str());
+  return all;
 }
 
-void add_context(const Device& device) {
-  const DeviceTraits& traits = device.traits();
-  benchmark::AddCustomContext("device", traits.name);
-  benchmark::AddCustomContext("driver", traits.driver_name + " " + traits.driver_info);
-  benchmark::AddCustomContext("weft", WEFT_VERSION);
-  benchmark::AddCustomContext("commit", WEFT_COMMIT);
-  if (const std::string peer = bench::openblas_version(); !peer.empty())
-    benchmark::AddCustomContext("peer_openblas", peer);
+// Ceilings once more: what else a machine does only ever lowers them.
+Result<void> raise_ceilings(bench::Results& results) {
+  WEFT_ASSIGN(const auto again, bench::measure_ceilings(results.traits));
+  if (results.ceilings.empty()) results.ceilings = again;
+  for (bench::Ceiling& one : results.ceilings)
+    for (const bench::Ceiling& other : again)
+      if (other.id == one.id && other.value > one.value) one = other;
+  return {};
+}
+
+Result<bench::Results> measure(const Options& options, const Device& device,
+                               const std::vector<bench::SuiteLine>& lines) {
+  bench::Results results{.traits = device.traits(), .arguments = options.arguments};
+  std::printf("%s, %s %s\n", results.traits.name.c_str(), results.traits.driver_name.c_str(),
+              results.traits.driver_info.c_str());
+  if (!options.no_peaks) WEFT_TRY(raise_ceilings(results));
+  if (!lines.empty()) {
+    const auto peers = find_peers(options, results.traits);
+    WEFT_ASSIGN(results.entries, bench::run_session(device, lines, peers, options.session));
+  }
+  if (options.scaling) {
+    WEFT_ASSIGN(results.scaling, bench::measure_scaling(device));
+  }
+  if (!options.no_peaks) WEFT_TRY(raise_ceilings(results));
+  return results;
 }
 
 int complain(const Error& error) {
@@ -154,32 +178,18 @@ int complain(const Error& error) {
   return 1;
 }
 
-int run(const Options& options, char* name) {
-  std::vector<std::string> kept = options.benchmark_arguments;
-  std::vector<char*> arguments{name};
-  for (std::string& argument : kept) arguments.push_back(argument.data());
-  int count = static_cast<int>(arguments.size());
-  benchmark::Initialize(&count, arguments.data());
-  if (benchmark::ReportUnrecognizedArguments(count, arguments.data())) return 2;
-
-  const auto all = read_cases(options);
-  if (!all) return complain(all.error());
+int run(const Options& options) {
+  const auto lines = read_lines(options);
+  if (!lines) return complain(lines.error());
   const auto device = Device::open({.name = options.device});
   if (!device) return complain(device.error());
-  add_context(*device);
-  std::vector<std::string> lines;
-  for (const cases::Case& problem : *all) {
-    const auto measured = std::make_shared<Measured>(problem);
-    lines.push_back(measured->line());
-    register_weft(measured, *device, !options.no_check);
-    register_openblas(measured, options.threads, !options.no_check);
-  }
-  bench::Summary summary(std::move(lines));
-  benchmark::RunSpecifiedBenchmarks(&summary);
-  summary.print();
-  benchmark::ClearRegisteredBenchmarks();
-  benchmark::Shutdown();
-  return summary.any_error() ? 1 : 0;
+  const auto results = measure(options, *device, *lines);
+  if (!results) return complain(results.error());
+  print_table(*results);
+  if (!options.json.empty())
+    if (const auto written = write_json(*results, options.json, options.append); !written)
+      return complain(written.error());
+  return std::ranges::any_of(results->entries, [](const auto& e) { return !e.error.empty(); });
 }
 
 }  // namespace
@@ -187,5 +197,5 @@ int run(const Options& options, char* name) {
 int main(int argc, char** argv) {
   Options options;
   if (const auto code = parse_options(argc, argv, options)) return *code;
-  return run(options, argv[0]);
+  return options.list ? list(options) : run(options);
 }

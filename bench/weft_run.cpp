@@ -37,6 +37,14 @@ Result<std::string> rows_of(const Program& program) {
   return text;
 }
 
+// Where a device has no timestamps to tell it by.
+Result<std::string> planned_row(const Device& device, const AttentionCall& call) {
+  WEFT_ASSIGN(const AttentionDesc desc, describe(call));
+  WEFT_ASSIGN(const Attention plan, Attention::plan(device, desc));
+  return std::string(plan.kernel());
+}
+Result<std::string> planned_row(const Device&, const auto&) { return std::string(); }
+
 template <class C, class Problem>
 Result<WeftRun> make_run(const Device& device, const C& c, const Problem& problem) {
   WEFT_ASSIGN(const auto call, cases::make_call(device, c, problem));
@@ -53,6 +61,8 @@ Result<WeftRun> make_run(const Device& device, const C& c, const Problem& proble
   if (device.traits().timestamp_period_ns > 0) {
     WEFT_ASSIGN(stamped, recorded(true));
     WEFT_ASSIGN(made.contender.detail, rows_of(*stamped));
+  } else {
+    WEFT_ASSIGN(made.contender.detail, planned_row(device, call));
   }
   made.contender.run = [=]() -> Result<Times> {
     WEFT_ASSIGN(Times times, run_program(program));
@@ -105,7 +115,7 @@ Result<WeftRun> make_weft_run(const Device& device, Measured& measured) {
   if (const auto* c = std::get_if<cases::NormCase>(&problem))
     return make_run(device, *c, measured.norm());
   return fail(Code::unsupported,
-              "weft_bench: measures attention, linear and norms, not '" + measured.line() + "'");
+              "bench: measures attention, linear and norms, not '" + measured.line() + "'");
 }
 
 }  // namespace weft::bench

@@ -15,6 +15,9 @@
 #ifdef WEFT_NATIVE16
 #extension GL_EXT_shader_16bit_storage : require
 #endif
+#ifdef WEFT_VOTE
+#extension GL_KHR_shader_subgroup_vote : require
+#endif
 
 #include "params.h"
 
@@ -36,43 +39,67 @@ layout(constant_id = WEFT_ATTENTION_BIAS_TYPE) const uint kBiasType = 0;
 layout(constant_id = WEFT_ATTENTION_FEATURES) const uint kFeatures = 0;
 layout(constant_id = WEFT_ATTENTION_ALIGNED) const bool kAligned = true;
 
+layout(constant_id = WEFT_ATTENTION_READ_TOGETHER) const bool kReadTogether = false;
+
+layout(constant_id = WEFT_ATTENTION_SKIP_BLOCKS) const bool kSkipBlocks = false;
+
 layout(push_constant, std430) uniform Push { AttentionPush push; };
 
 #include "lib/dot.glsl"
+#define WEFT_ARGS_IN_PLACE
 #include "lib/keys.glsl"
 
 const uint kHeadGroups = (kHeadDim + 3u) / 4u;      // groups of four elements
 const uint kValueGroups = (kValueDim + 3u) / 4u;
 const uint kChunkGroups = kValueChunk < kValueDim ? kValueChunk / 4u : kValueGroups;
 const uint kChunks = (kValueDim + kValueChunk - 1u) / kValueChunk;
-const uint kQueryStep = 4u;  // groups read together where the query is not held
-const uint kLoopGroups = kHoldQuery ? 0u : kHeadGroups / kQueryStep * kQueryStep;
+// Groups read together where the query is not held; one where registers are few.
+const uint kQueryStep = kAligned && kBlockKv > 1u ? 4u : 1u;
+const uint kLoopGroups = kHoldQuery ? 0u : kHeadDim / 4u / kQueryStep * kQueryStep;
+const uint kNoRow = ~0u;
+#ifdef WEFT_VOTE
+// Blocks of keys that no row of the subgroup sees are passed over. Windows need no look at the keys.
+const bool kLook = kSkipBlocks && (kMaskKind != WEFT_MASK_NONE || kRegions || kHasBias);
+#else
+const bool kLook = false;
+#endif
 
 vec4 held[kHoldQuery ? kRows * kHeadGroups : 1u];
 vec4 sum[kRows * kChunkGroups];
 float top[kRows], weight_sum[kRows];
 uint query_row[kRows];  // where rows begin, in elements from the block's first
+uint written[kRows];    // what the rows are, counted from the block's first, or kNoRow
 Row rows[kRows];
 Block block;
-uvec2 query, key, value;         // of the (item, head) slice; query from the block's first row
-uvec2 key_stride, value_stride;  // bytes from row to row
-uint group0;                     // the first group of the chunk
+uvec2 query;       // of the (item, head) slice, from the block's first row
+uvec2 key, value;  // of the next key
+uint key_stride, value_stride;  // elements from row to row
+uvec2 result, logsumexp;        // of the block's first row
+uint group0;                    // the first group of the chunk
 
 uvec2 key_row[kBlockKv];
 float score[kRows * kBlockKv];
+float added[kRows * kBlockKv];  // to the scores; kExcluded where a key takes no part
+
+// The row of key or value after one.
+uvec2 next_row(uvec2 row, uint stride) {
+  const uint shift = type_shift(kKvType);
+  return address_add(row, uvec2(stride << shift, stride >> (32u - shift)));
+}
 
 // Adds groups first_group to first_group + groups - 1 to the dot products with count keys; both
-// counts are constants.
-void add_dot_products(uint first_group, const uint groups, const uint count) {
+// counts are constants, and so is "whole": the groups have four elements.
+void add_dot_products(uint first_group, const uint groups, const uint count, const bool whole) {
   [[unroll]] for (uint i = 0; i < groups; ++i) {
     uint g = first_group + i;
+    uint valid = whole ? 4u : kHeadDim - 4u * g;
     vec4 q[kRows];
     [[unroll]] for (uint r = 0; r < kRows; ++r) {
       if (kHoldQuery) q[r] = held[r * kHeadGroups + g];
-      else q[r] = load_group(kQueryType, kAligned, query, query_row[r], g, kHeadDim - 4u * g);
+      else q[r] = load_group(kQueryType, kAligned, query, query_row[r], g, valid);
     }
     [[unroll]] for (uint j = 0; j < count; ++j) {
-      vec4 k = load_group(kKvType, kAligned, key_row[j], 0u, g, kHeadDim - 4u * g);
+      vec4 k = load_group(kKvType, kAligned, key_row[j], 0u, g, valid);
       [[unroll]] for (uint r = 0; r < kRows; ++r) {
         score[r * kBlockKv + j] = dot_add(q[r], k, score[r * kBlockKv + j]);
       }
@@ -83,28 +110,43 @@ void add_dot_products(uint first_group, const uint groups, const uint count) {
 void compute_scores(const uint count) {
   [[unroll]] for (uint i = 0; i < kRows * kBlockKv; ++i) score[i] = 0.0;
   if (kHoldQuery) {
-    add_dot_products(0u, kHeadGroups, count);
+    add_dot_products(0u, kHeadGroups, count, false);
   } else {
     // A loop that stays one: unrolled, its query reads would move into registers.
     if (kLoopGroups > 0u) {
       uint g = 0;
       [[dont_unroll]] do {
-        add_dot_products(g, kQueryStep, count);
+        add_dot_products(g, kQueryStep, count, true);
         g += kQueryStep;
       } while (g < kLoopGroups);
     }
-    add_dot_products(kLoopGroups, kHeadGroups - kLoopGroups, count);
+    add_dot_products(kLoopGroups, kHeadGroups - kLoopGroups, count, false);
     [[unroll]] for (uint i = 0; i < kRows * kBlockKv; ++i) score[i] *= push.scale_log2;
   }
   [[unroll]] for (uint i = 0; i < kRows * kBlockKv; ++i) score[i] = cap_score(score[i]);
 }
 
-// One step of the online softmax over keys first to first + count - 1. "count" and "masked" are
-// constants; count is at most kBlockKv, and keys take part anyway where masked is false.
-void attend(uint first, const uint count, const bool masked) {
-  key_row[0] = address_step(key, key_stride, first);
-  [[unroll]] for (uint j = 1; j < count; ++j) key_row[j] = address_add(key_row[j - 1], key_stride);
+// What masks say of keys first to first + count - 1; whether any row here sees any of them.
+bool look(uint first, const uint count) {
+  bool seen = false;
+  [[unroll]] for (uint r = 0; r < kRows; ++r) {
+    [[unroll]] for (uint j = 0; j < count; ++j) {
+      float bias = key_bias(block, rows[r], first + j);
+      added[r * kBlockKv + j] = bias;
+      seen = seen || bias != kExcluded;
+    }
+  }
+  return seen;
+}
+
+// One step of the online softmax over the next keys, first to first + count - 1. "count", "masked" and
+// "looked" are constants; count is at most kBlockKv, and keys take part anyway where masked is false.
+// looked: `added` is filled.
+void attend(uint first, const uint count, const bool masked, const bool looked) {
+  key_row[0] = key;
+  [[unroll]] for (uint j = 1; j < count; ++j) key_row[j] = next_row(key_row[j - 1], key_stride);
   compute_scores(count);
+  if (masked && !looked) look(first, count);
 
   bool keep[kRows * kBlockKv];
   float shrink[kRows];
@@ -113,9 +155,8 @@ void attend(uint first, const uint count, const bool masked) {
     [[unroll]] for (uint j = 0; j < count; ++j) {
       uint i = r * kBlockKv + j;
       if (masked) {
-        float added = key_bias(block, rows[r], first + j);
-        keep[i] = added != kExcluded;
-        score[i] = keep[i] ? score[i] + added : kExcluded;
+        keep[i] = added[i] != kExcluded;
+        score[i] = keep[i] ? score[i] + added[i] : kExcluded;
       }
       new_top = max(new_top, score[i]);
     }
@@ -132,9 +173,9 @@ void attend(uint first, const uint count, const bool masked) {
   }
 
   uvec2 value_row[kBlockKv];
-  value_row[0] = address_step(value, value_stride, first);
+  value_row[0] = value;
   [[unroll]] for (uint j = 1; j < count; ++j) {
-    value_row[j] = address_add(value_row[j - 1], value_stride);
+    value_row[j] = next_row(value_row[j - 1], value_stride);
   }
   [[unroll]] for (uint g = 0; g < kChunkGroups; ++g) {
     vec4 total[kRows];
@@ -153,28 +194,23 @@ void attend(uint first, const uint count, const bool masked) {
       sum[i] = fma(sum[i], vec4(shrink[r]), total[r]);
     }
   }
+  key = next_row(key_row[count - 1], key_stride);
+  value = next_row(value_row[count - 1], value_stride);
 }
 
-// Where a row ends: one row of output, and its logsumexp. "local" counts rows from the block's first,
-// row "first" of the tensor.
-void write_row(uint r, uint first, uint local, uint head, uint batch, bool first_chunk) {
+// Where a row ends: one row of output, and its logsumexp. "local" counts from the block's first row.
+void write_row(uint r, uint local) {
   bool empty = weight_sum[r] == 0.0;  // else it is at least 1, or NaN
   float inverse = empty ? 0.0 : 1.0 / weight_sum[r];
-  uvec2 result = slice_address(push.output_values, args.output_stride_batch, batch,
-                               args.output_stride_head, head);
-  result = row_address(kOutputType, result, args.output_stride_row, first);
   uint start = local * args.output_stride_row;
   [[unroll]] for (uint g = 0; g < kChunkGroups; ++g) {
     uint at = group0 + g;
     store_group(kOutputType, kAligned, result, start, at, kValueDim - 4u * at,
                 sum[r * kChunkGroups + g] * inverse);
   }
-  if (has(WEFT_FEATURE_LOGSUMEXP) && first_chunk) {
-    uvec2 slice = slice_address(push.logsumexp, args.logsumexp_stride_batch, batch,
-                                args.logsumexp_stride_head, head);
-    float logsumexp = (top[r] + log2(weight_sum[r])) * kLn2;
-    OutWords(words_from(slice, first)).v[local] =
-        empty ? kMinusInfinityBits : floatBitsToUint(logsumexp);
+  if (has(WEFT_FEATURE_LOGSUMEXP) && group0 == 0u) {
+    float total = (top[r] + log2(weight_sum[r])) * kLn2;
+    OutWords(logsumexp).v[local] = empty ? kMinusInfinityBits : floatBitsToUint(total);
   }
 }
 
@@ -189,32 +225,82 @@ void start_rows(uint head) {
   }
 }
 
+#ifdef WEFT_VOTE
+// The next whole block from `first` on that a row sees, `added` filled; or where whole blocks end.
+uint next_seen(uint first, uint end) {
+  bool seen;
+  do {
+    seen = subgroupAny(look(first, kBlockKv));
+    uint passed = seen ? 0u : kBlockKv;
+    first += passed;
+    key = row_address(kKvType, key, key_stride, passed);
+    value = row_address(kKvType, value, value_stride, passed);
+  } while (!seen && first + kBlockKv <= end);
+  return first;
+}
+#else
+uint next_seen(uint first, uint end) { return first; }
+#endif
+
 // Steps over rows begin to end - 1 of key and value. Loops are tested at the end: drivers that mask
 // lanes run what follows an exit once more, reads included.
 void attend_range(uint begin, uint end, const bool masked) {
   uint first = begin;
+  key = row_address(kKvType, key, key_stride, begin);
+  value = row_address(kKvType, value, value_stride, begin);
   if (first + kBlockKv <= end) {
-    do {
-      attend(first, kBlockKv, masked);
-      first += kBlockKv;
-    } while (first + kBlockKv <= end);
+    if (kLook) first = next_seen(first, end);
+    if (first + kBlockKv <= end) {
+      do {
+        attend(first, kBlockKv, masked, kLook);
+        first += kBlockKv;
+        if (kLook && first + kBlockKv <= end) first = next_seen(first, end);
+      } while (first + kBlockKv <= end);
+    }
   }
-  if (first < end) {
+  if (kBlockKv > 1u && first < end) {
     do {
-      attend(first, 1u, masked);
+      attend(first, 1u, masked, false);
     } while (++first < end);
   }
 }
 
+// Every invocation's rows of query, scaled. One after the other and by all together where reads at
+// addresses that differ between invocations are slow: the same reads, as many invocations keep one.
+void hold_query(uint block_rows) {
+  if (!kReadTogether) {
+    [[unroll]] for (uint i = 0; i < kRows * kHeadGroups; ++i) {
+      uint g = i % kHeadGroups;
+      vec4 q = load_group(kQueryType, kAligned, query, query_row[i / kHeadGroups], g, kHeadDim - 4u * g);
+      held[i] = q * push.scale_log2;
+    }
+    return;
+  }
+  uvec2 stride = row_address(kQueryType, uvec2(0u), args.query_stride_row, 1u);
+  [[unroll]] for (uint i = 0; i < kRows * kHeadGroups; ++i) held[i] = vec4(0.0);
+  uint other = 0;
+  [[dont_unroll]] do {
+    [[unroll]] for (uint r = 0; r < kRows; ++r) {
+      uvec2 row = address_step(query, stride, min(other * kRows + r, max(block_rows, 1u) - 1u));
+      [[unroll]] for (uint g = 0; g < kHeadGroups; ++g) {
+        vec4 q = load_group(kQueryType, kAligned, row, 0u, g, kHeadDim - 4u * g) * push.scale_log2;
+        uint i = r * kHeadGroups + g;
+        held[i] = gl_LocalInvocationID.x == other ? q : held[i];
+      }
+    }
+  } while (++other < kLocalSize);
+}
+
+// Null keys come last: where they are is found when the others' addresses are no longer held.
 void attend_null_keys(uint kv_head) {
   key = address_step(args.null_key, args.null_key_stride_head, kv_head);
   value = address_step(args.null_value, args.null_value_stride_head, kv_head);
   value = address_add(value, group0 * 4u << type_shift(kKvType));
-  key_stride = row_address(kKvType, uvec2(0u), args.null_key_stride_row, 1u);
-  value_stride = row_address(kKvType, uvec2(0u), args.null_value_stride_row, 1u);
+  key_stride = args.null_key_stride_row;
+  value_stride = args.null_value_stride_row;
   uint n = 0;
   do {
-    attend(n, 1u, false);
+    attend(n, 1u, false, false);
   } while (++n < args.null_len);
 }
 
@@ -225,12 +311,24 @@ void find_keys(Item item, uint kv_head) {
   value = slice_address(push.value, args.value_stride_batch, item.value, args.value_stride_head, kv_head);
   value = row_address(kKvType, value, args.value_stride_row, first);
   value = address_add(value, group0 * 4u << type_shift(kKvType));
-  key_stride = row_address(kKvType, uvec2(0u), args.key_stride_row, 1u);
-  value_stride = row_address(kKvType, uvec2(0u), args.value_stride_row, 1u);
+  key_stride = args.key_stride_row;
+  value_stride = args.value_stride_row;
+}
+
+// Where the block's rows of the results go. Addresses are made before the loops: what they are made
+// of would take more registers there.
+void find_results(uint batch, uint head, uint first_row) {
+  result = slice_address(push.output_values, args.output_stride_batch, batch,
+                         args.output_stride_head, head);
+  result = row_address(kOutputType, result, args.output_stride_row, first_row);
+  if (has(WEFT_FEATURE_LOGSUMEXP)) {
+    logsumexp = slice_address(push.logsumexp, args.logsumexp_stride_batch, batch,
+                              args.logsumexp_stride_head, head);
+    logsumexp = words_from(logsumexp, first_row);
+  }
 }
 
 void main() {
-  args = Arguments(push.args).a;
   uint chunk = kChunks == 1u ? 0u : gl_WorkGroupID.x % kChunks;
   uint block_row = gl_WorkGroupID.x / kChunks * kLocalSize * kRows;
   uint local0 = gl_LocalInvocationID.x * kRows;
@@ -239,7 +337,8 @@ void main() {
   uint first_row = first_query_row(item, block_row);
   // The last chunk ends with the row: it may overlap the one before, and both write the same
   // numbers there.
-  group0 = kChunks == 1u ? 0u : min(chunk * kChunkGroups, kValueGroups - kChunkGroups);
+  group0 = chunk * kChunkGroups;
+  if (kValueGroups % kChunkGroups != 0u) group0 = min(group0, kValueGroups - kChunkGroups);
 
   query = slice_address(push.query, args.query_stride_batch, item.score, args.query_stride_head, head);
   query = row_address(kQueryType, query, args.query_stride_row, first_row);
@@ -250,24 +349,19 @@ void main() {
     uint local = min(local0 + r, max(block_rows, 1u) - 1u);
     rows[r] = read_row(item, block, block_row, local);
     query_row[r] = local * args.query_stride_row;
-    if (kHoldQuery) {
-      [[unroll]] for (uint g = 0; g < kHeadGroups; ++g) {
-        vec4 q = load_group(kQueryType, kAligned, query, query_row[r], g, kHeadDim - 4u * g);
-        held[r * kHeadGroups + g] = q * push.scale_log2;
-      }
-    }
+    written[r] = local0 + r < block_rows ? local : kNoRow;
   }
+  if (kHoldQuery) hold_query(block_rows);
 
   start_rows(head);
-  if (kNullKeys) attend_null_keys(kv_head);
+  find_results(batch, head, first_row);
   find_keys(item, kv_head);
   uint last_row = block_row + min(kLocalSize * kRows, max(block_rows, 1u)) - 1u;
   uvec2 keys = key_range(item, block_row, last_row);
   attend_range(keys.x, block_rows > 0u ? keys.y : 0u, kMasked);
+  if (kNullKeys) attend_null_keys(kv_head);
 
   [[unroll]] for (uint r = 0; r < kRows; ++r) {
-    if (local0 + r < block_rows) {
-      write_row(r, first_row, local0 + r, head, batch, chunk == 0u);
-    }
+    if (written[r] != kNoRow) write_row(r, written[r]);
   }
 }

@@ -38,6 +38,7 @@ layout(constant_id = WEFT_WEIGHTS_ALIGNED) const bool kAligned = true;
 layout(push_constant, std430) uniform Push { WeightsPush push; };
 
 #include "lib/dot.glsl"
+#define WEFT_ARGS_IN_PLACE
 #include "lib/keys.glsl"
 
 WEFT_BUFFER(4) buffer InOutFloats { float v[]; };
@@ -70,7 +71,7 @@ void add_dot_products(uvec2 query, uint query_row, uint first, const uint groups
 // that is there.
 uint listed(uvec2 list, uint i) {
   bool all = address_is_null(list);
-  uint entry = Words(all ? push.args : list).v[all ? 0u : i];
+  uint entry = Words(all ? args_address() : list).v[all ? 0u : i];
   return all ? i : entry;
 }
 
@@ -135,9 +136,9 @@ void add_head(Item item, uint batch, uint head, uint block_row, uint local) {
 
   Block block = read_block(item, head, block_row);
   if (item.kv_count == 0u) {  // masks may have no column then: what is read is not used
-    block.mask = push.args;
-    block.bias = push.args;
-    block.key_regions = push.args;
+    block.mask = args_address();
+    block.bias = args_address();
+    block.key_regions = args_address();
   }
   Row row = read_row(item, block, block_row, local);
   if (item.kv_count == 0u) {
@@ -185,7 +186,6 @@ void write_row(Item item, uint batch, uint output_head, uint block_row, uint loc
 }
 
 void main() {
-  args = Arguments(push.args).a;
   uint output_heads = kMean ? 1u : push.head_count;
   uint first = gl_WorkGroupID.y * kBlockKeys;
   uint output_head = gl_WorkGroupID.z % output_heads, batch = gl_WorkGroupID.z / output_heads;

@@ -28,15 +28,31 @@ layout(constant_id = WEFT_LINEAR_BIAS_TYPE) const uint kBiasType = 0;
 layout(constant_id = WEFT_LINEAR_HAS_BIAS) const bool kHasBias = false;
 layout(constant_id = WEFT_LINEAR_ACTIVATION) const uint kActivation = 0;
 layout(constant_id = WEFT_LINEAR_ALIGNED) const bool kAligned = true;
+layout(constant_id = WEFT_LINEAR_READ_TOGETHER) const bool kReadTogether = false;
 
-const uint kStepGroups = 4u;   // groups of four data elements in registers while the columns pass
+// Groups of four data elements in registers while the columns pass; one where each element is read
+// by itself: the reads of all columns together overflow the registers.
+const uint kStepGroups = kAligned ? 4u : 1u;
 const uint kColumnsAbreast = 8u;  // columns summed at the same time
 
 layout(push_constant, std430) uniform Push { LinearPush push; };
 
-uint data_row[kRows];  // where the rows begin, in elements
+uint data_row[kReadTogether ? kLocalSize : kRows];  // where the rows begin, in elements
 uvec2 weight_row[kColumns];
 float sum[kRows * kColumns];
+
+// Four features of an invocation's row. A CPU driver reads from addresses that differ between
+// invocations more slowly than all of them one after the other.
+vec4 read_data(uint r, uint group, uint valid) {
+  vec4 mine = load_group(kDataType, kAligned, push.data, data_row[r], group, valid);
+  if (kReadTogether) {
+    [[unroll]] for (uint i = 1; i < kLocalSize; ++i) {
+      vec4 other = load_group(kDataType, kAligned, push.data, data_row[i], group, valid);
+      mine = gl_LocalInvocationID.x == i ? other : mine;
+    }
+  }
+  return mine;
+}
 
 // Adds groups first to first + count - 1 of the inner dimension, count a constant; of each group
 // "valid" elements exist.
@@ -44,8 +60,7 @@ void accumulate(uint first, const uint count, uint valid) {
   vec4 x[kRows * kStepGroups];
   [[unroll]] for (uint r = 0; r < kRows; ++r) {
     [[unroll]] for (uint g = 0; g < count; ++g) {
-      x[r * kStepGroups + g] =
-          load_group(kDataType, kAligned, push.data, data_row[r], first + g, valid);
+      x[r * kStepGroups + g] = read_data(r, first + g, valid);
     }
   }
   [[unroll]] for (uint c = 0; c < kColumns; c += kColumnsAbreast) {
@@ -81,9 +96,10 @@ void write_row(uint r, uint row, uint column0, bool whole_groups) {
 void main() {
   uint row0 = gl_GlobalInvocationID.x * kRows;
   uint column0 = gl_WorkGroupID.y * kColumns;
-  [[unroll]] for (uint r = 0; r < kRows; ++r) {
-    uint row = min(row0 + r, push.rows - 1u);  // rows past the end compute and do not write
-    data_row[r] = row * push.data_stride_row;
+  // Rows past the end compute and do not write.
+  uint first_row = kReadTogether ? gl_WorkGroupID.x * kLocalSize : row0;
+  [[unroll]] for (uint r = 0; r < (kReadTogether ? kLocalSize : kRows); ++r) {
+    data_row[r] = min(first_row + r, push.rows - 1u) * push.data_stride_row;
   }
   [[unroll]] for (uint j = 0; j < kColumns; ++j) {
     uint column = min(column0 + j, push.out_features - 1u);

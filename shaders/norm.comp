@@ -2,9 +2,10 @@
 //   layer: result = (x - mean) / sqrt(variance + epsilon) weight + bias, the variance in a second
 //          pass over the row, so that a large mean does not cancel it
 //   rms:   result = x / sqrt(mean of x^2 + epsilon) weight + bias
-// One invocation = one row. Needs no device feature (WEFT_NATIVE16: 16-bit storage).
-// Shared memory: 0 bytes. No barriers, no subgroup operations.
-// Grid: ceil(rows / local size) workgroups, folded into x and y as the host likes.
+// kLanes invocations = one row, every kLanes-th group of four elements each; CPUs take one.
+// Needs no device feature (WEFT_NATIVE16: 16-bit storage). No subgroup operations.
+// Shared memory: 4 bytes an invocation. Barriers in uniform flow, none with one lane.
+// Grid: ceil(rows x kLanes / local size) workgroups, folded into x and y as the host likes.
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_buffer_reference : require
@@ -26,46 +27,71 @@ layout(constant_id = WEFT_NORM_RESULT_TYPE) const uint kResultType = 0;
 layout(constant_id = WEFT_NORM_HAS_WEIGHT) const bool kHasWeight = false;
 layout(constant_id = WEFT_NORM_HAS_BIAS) const bool kHasBias = false;
 layout(constant_id = WEFT_NORM_ALIGNED) const bool kAligned = true;
+layout(constant_id = WEFT_NORM_LANES) const uint kLanes = 1;
 
 layout(push_constant, std430) uniform Push { NormPush push; };
+
+shared float parts[kLanes > 1u ? kLocalSize : 1u];
 
 vec4 group_of(uint type, uvec2 base, uint start, uint g) {
   return load_group(type, kAligned, base, start, g, push.dim - 4u * g);
 }
 
+// The sum over the lanes of a row, in an order that depends on nothing else.
+float sum_of_row(vec4 own) {
+  float sum = own.x + own.y + own.z + own.w;
+  if (kLanes == 1u) return sum;
+  uint place = gl_LocalInvocationID.x;
+  barrier();
+  parts[place] = sum;
+  for (uint half_lanes = kLanes / 2u; half_lanes > 0u; half_lanes /= 2u) {
+    barrier();
+    if (place % kLanes < half_lanes) parts[place] += parts[place + half_lanes];
+  }
+  barrier();
+  return parts[place / kLanes * kLanes];
+}
+
 void main() {
-  uint index = folded_index(kLocalSize), row = min(index, push.rows - 1u);
+  uint place = gl_LocalInvocationID.x, lane = place % kLanes;
+  uint index = folded_index(kLocalSize / kLanes) - place + place / kLanes;
+  uint row = min(index, push.rows - 1u);
   uint groups = (push.dim + 3u) / 4u, last = groups - 1u;
   uint data = row * push.data_stride_row, result = row * push.result_stride_row;
   vec4 inside_last = vec4(lessThan(uvec4(0u, 1u, 2u, 3u), uvec4(push.dim - 4u * last)));
 
   // Loops are tested at the end: drivers that mask lanes run what follows an exit once more, reads
-  // included.
-  uint g = 0;
+  // included. A lane past the last group reads that one and adds nothing.
+  uint g = lane;
   float mean = 0.0;
   if (kKind == WEFT_NORM_LAYER) {
     vec4 sums = vec4(0.0);
     do {
-      sums += group_of(kDataType, push.data, data, g);
-    } while (++g < groups);
-    mean = (sums.x + sums.y + sums.z + sums.w) / float(push.dim);
-    g = 0;
+      vec4 x = group_of(kDataType, push.data, data, min(g, last));
+      sums += kLanes == 1u || g <= last ? x : vec4(0.0);
+      g += kLanes;
+    } while (g < groups);
+    mean = sum_of_row(sums) / float(push.dim);
+    g = lane;
   }
   vec4 squares = vec4(0.0);
   do {
-    vec4 inside = g == last ? inside_last : vec4(1.0);
-    vec4 x = (group_of(kDataType, push.data, data, g) - mean) * inside;
-    squares += x * x;
-  } while (++g < groups);
-  float mean_square = (squares.x + squares.y + squares.z + squares.w) / float(push.dim);
+    vec4 inside = g < last ? vec4(1.0) : g == last ? inside_last : vec4(0.0);
+    vec4 x = group_of(kDataType, push.data, data, min(g, last)) - mean;
+    squares += inside.x > 0.0 ? x * x * inside : vec4(0.0);
+    g += kLanes;
+  } while (g < groups);
+  float mean_square = sum_of_row(squares) / float(push.dim);
   float factor = 1.0 / sqrt(mean_square + push.epsilon);
-  g = 0;
+  g = lane;
   do {
-    vec4 x = (group_of(kDataType, push.data, data, g) - mean) * factor;
-    if (kHasWeight) x *= group_of(kParameterType, push.weight, 0u, g);
-    if (kHasBias) x += group_of(kParameterType, push.bias, 0u, g);
-    if (index < push.rows) {
+    uint near = min(g, last);
+    vec4 x = (group_of(kDataType, push.data, data, near) - mean) * factor;
+    if (kHasWeight) x *= group_of(kParameterType, push.weight, 0u, near);
+    if (kHasBias) x += group_of(kParameterType, push.bias, 0u, near);
+    if (index < push.rows && g <= last) {
       store_group(kResultType, kAligned, push.result, result, g, push.dim - 4u * g, x);
     }
-  } while (++g < groups);
+    g += kLanes;
+  } while (g < groups);
 }

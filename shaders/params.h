@@ -130,6 +130,19 @@ struct AttentionArgs {
   uint reserved;
 };
 
+// Beside an AttentionPush where the keys are split: a part of them to each workgroup, and rows that share keys
+// folded together (lib/split.glsl).
+struct SplitPush {
+  Address sums;     // f32 [parts, rows, value_dim]: over the values of a part
+  Address states;   // f32 [parts, rows, 2]: maximum in the log2 domain, sum of the weights
+  uint parts;       // 1: nothing is left to combine, sums and states are not used
+  uint rows;        // query rows of all heads and items
+  uint fold_heads;  // heads that are folded together: group_size or 1
+  uint fold_items;  // likewise items: batch or 1
+  uint fold_rows;   // q_len x fold_heads x fold_items
+  uint head_folds;  // heads / fold_heads: the grid's y
+};
+
 #define WEFT_ATTENTION_LOCAL_SIZE 0    // invocations a workgroup
 #define WEFT_ATTENTION_HEAD_DIM 1
 #define WEFT_ATTENTION_VALUE_DIM 2
@@ -154,6 +167,8 @@ struct AttentionArgs {
 #define WEFT_ATTENTION_MATRIX_M 19       // cooperative matrices: a [m, k] b [k, n]
 #define WEFT_ATTENTION_MATRIX_N 20
 #define WEFT_ATTENTION_MATRIX_K 21
+#define WEFT_ATTENTION_READ_TOGETHER 22  // lane: 1: all invocations read every query row, at one address at a time
+#define WEFT_ATTENTION_SKIP_BLOCKS 23    // 1: blocks of keys that no row sees are passed over
 
 // --- attention: weights ------------------------------------------------------------------------
 // Grid: x = blocks of query rows, y = blocks of WEFT_WEIGHTS_BLOCK_KEYS listed keys, z = output heads times batch.
@@ -191,6 +206,25 @@ struct WeightsPush {
 #define WEFT_WEIGHTS_MEAN 11        // 1: one output head, the mean over the listed heads
 #define WEFT_WEIGHTS_ACCUMULATE 12  // 1: added to what is there
 #define WEFT_WEIGHTS_ALIGNED 13     // as WEFT_ATTENTION_ALIGNED, for query and key
+
+// --- attention: keys or values copied so that a head's rows follow each other -----------------------
+// Grid: x = ceil(rows x groups of four elements / local size), y = heads, z = batch.
+struct PackPush {
+  Address data;    // [batch, heads, rows, dim]
+  Address result;  // the same, dense
+  Address data_stride_batch;  // in bytes
+  Address data_stride_head;
+  Address result_stride_batch;
+  Address result_stride_head;
+  uint rows;
+  uint dim;
+  uint data_stride_row;  // in elements
+  uint reserved;
+};
+
+#define WEFT_PACK_LOCAL_SIZE 0
+#define WEFT_PACK_TYPE 1
+#define WEFT_PACK_ALIGNED 2
 
 // --- attention: merge of two parts by their logsumexp --------------------------------------------
 // Grid: x = ceil(q_len x groups of four value elements / local size), y = heads, z = batch.
@@ -266,6 +300,7 @@ struct LinearPush {
 #define WEFT_LINEAR_MATRIX_M 14
 #define WEFT_LINEAR_MATRIX_N 15
 #define WEFT_LINEAR_MATRIX_K 16
+#define WEFT_LINEAR_READ_TOGETHER 17  // lane, one row an invocation: all read every row, at one address at a time
 
 // --- norm: layer or RMS norm over the last dimension ---------------------------------------------
 struct NormPush {
@@ -288,6 +323,7 @@ struct NormPush {
 #define WEFT_NORM_HAS_WEIGHT 5
 #define WEFT_NORM_HAS_BIAS 6
 #define WEFT_NORM_ALIGNED 7
+#define WEFT_NORM_LANES 8  // invocations a row, a power of two; they fill a workgroup
 
 // --- add: result[r] = left[r] + right[r mod right_rows] -------------------------------------------
 struct AddPush {
@@ -328,7 +364,9 @@ struct GatherPush {
 #ifdef __cplusplus
 static_assert(sizeof(AttentionPush) == 64);
 static_assert(sizeof(AttentionArgs) == 344);
+static_assert(sizeof(SplitPush) == 40);
 static_assert(sizeof(WeightsPush) == 104);
+static_assert(sizeof(PackPush) == 64);
 static_assert(sizeof(MergePush) == 64);
 static_assert(sizeof(MergeArgs) == 112);
 static_assert(sizeof(LinearPush) == 56);

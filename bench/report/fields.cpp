@@ -1,12 +1,14 @@
 #include "fields.hpp"
 
 #include <cmath>
-#include <cstdio>
 
 namespace weft::report {
 namespace {
 
 constexpr std::size_t kLongestFound = 60;
+// Within these, no quotient of two numbers of a file leaves the range of double.
+constexpr double kSmallest = 1e-30;
+constexpr double kLargest = 1e30;
 
 // What was found, short enough for a message.
 std::string shown(const Json& json) {
@@ -76,21 +78,19 @@ Result<std::string> Field::text(const std::string& key) const {
   return field->json().get<std::string>();
 }
 
-Result<std::optional<double>> Field::number(const std::string& key, double least) const {
+Result<std::optional<double>> Field::number(const std::string& key) const {
   const auto field = find(key);
   if (!field) return std::optional<double>();
   const double value = field->json().is_number() ? field->json().get<double>() : std::nan("");
-  if (!std::isfinite(value) || value < least) {
-    char rule[64];
-    std::snprintf(rule, sizeof rule, "must be a number of at least %g", least);
-    return field->wrong(rule);
-  }
-  return std::optional<double>(value);
+  if (!(value >= 0 && value <= kLargest)) return field->wrong("must be a number from 0 to 1e30");
+  return std::optional<double>(value < kSmallest ? 0 : value);
 }
 
 Result<double> positive(const Field& field) {
   const double value = field.json().is_number() ? field.json().get<double>() : std::nan("");
-  if (!std::isfinite(value) || value <= 0) return field.wrong("must be a number above 0");
+  if (!(value >= kSmallest && value <= kLargest)) {
+    return field.wrong("must be a number from 1e-30 to 1e30");
+  }
   return value;
 }
 

@@ -31,8 +31,8 @@ class Field {
 
   Result<std::string> required_text(const std::string& key) const;
   Result<std::string> text(const std::string& key) const;  // "" where it is missing
-  // At least `least`, and finite.
-  Result<std::optional<double>> number(const std::string& key, double least) const;
+  // From 0 to 1e30; below 1e-30 counts as 0.
+  Result<std::optional<double>> number(const std::string& key) const;
 
   // Fails where this is no object.
   Result<> must_be_object() const;
@@ -45,7 +45,7 @@ class Field {
   std::string place_;
 };
 
-// The finite number above 0 that a field is.
+// The number from 1e-30 to 1e30 that a field is.
 Result<double> positive(const Field& field);
 
 Result<Json> parse_json(std::string_view text);

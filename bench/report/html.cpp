@@ -34,11 +34,21 @@ std::string escape(std::string_view data) {
       continue;
     }
     switch (data[i]) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      case '\'': out += "&#39;"; break;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
       default:
         if (is_forbidden(data, i)) {
           out += kReplacement;
@@ -60,6 +70,12 @@ std::string significant(double value, int digits) {
   char out[400];
   std::snprintf(out, sizeof out, "%.*f", std::clamp(digits - 1 - exponent, 0, 12), value);
   return out;
+}
+
+std::string show_plain(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.10g", value);
+  return text;
 }
 
 std::string show_time(double ns) {
@@ -93,7 +109,12 @@ std::string show_percent(double share) {
   return significant(share * 100, share < 0.995 ? 2 : 3) + " %";
 }
 
-std::string show_times(double ratio) { return significant(ratio, ratio < 9.95 ? 2 : 3) + "×"; }
+std::string show_times(double ratio) {
+  if (ratio >= 9.995) return significant(ratio) + "×";
+  char text[32];
+  std::snprintf(text, sizeof text, "%.2f×", ratio);
+  return text;
+}
 
 std::string show_count(std::size_t count, std::string_view one) {
   return std::to_string(count) + " " + std::string(one) + (count == 1 ? "" : "s");

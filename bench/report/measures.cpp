@@ -70,8 +70,7 @@ std::optional<Share> share_of(const Measurement& device, const Case& one) {
   if (one.flops <= 0 || one.bytes <= 0) return std::nullopt;
   const double arithmetic_s = one.flops / roof.arithmetic->value;
   const double memory_s = one.bytes / roof.memory->value;
-  return Share{std::max(arithmetic_s, memory_s) / (run->median_ns * 1e-9),
-               memory_s > arithmetic_s};
+  return Share{std::max(arithmetic_s, memory_s) / (run->median_ns * 1e-9), memory_s > arithmetic_s};
 }
 
 std::optional<double> flops_per_s(const Case& one) {
@@ -130,9 +129,8 @@ std::vector<std::string> peers_of(const std::vector<Measurement>& devices,
 
 const Case* find_case(const Measurement& device, const std::string& suite,
                       const std::string& line) {
-  const auto found = std::ranges::find_if(device.cases, [&](const Case& one) {
-    return one.suite == suite && one.line == line;
-  });
+  const auto found = std::ranges::find_if(
+      device.cases, [&](const Case& one) { return one.suite == suite && one.line == line; });
   return found == device.cases.end() ? nullptr : &*found;
 }
 

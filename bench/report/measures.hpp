@@ -50,8 +50,7 @@ std::vector<std::string> lines_of(const std::vector<Measurement>& devices,
                                   const std::string& suite);
 std::vector<std::string> peers_of(const std::vector<Measurement>& devices,
                                   const std::string& suite = "");
-const Case* find_case(const Measurement& device, const std::string& suite,
-                      const std::string& line);
+const Case* find_case(const Measurement& device, const std::string& suite, const std::string& line);
 
 // Geometric means over the cases that have the number; `count` says how many. An empty suite: all.
 struct Mean {

@@ -58,8 +58,8 @@ Result<Case> read_case(const Field& field) {
   WEFT_ASSIGN(out.suite, field.required_text("suite"));
   WEFT_ASSIGN(out.line, field.required_text("line"));
   WEFT_ASSIGN(out.kind, field.text("kind"));
-  WEFT_ASSIGN(const auto flops, field.number("flops", 0));
-  WEFT_ASSIGN(const auto bytes, field.number("bytes", 0));
+  WEFT_ASSIGN(const auto flops, field.number("flops"));
+  WEFT_ASSIGN(const auto bytes, field.number("bytes"));
   out.flops = flops.value_or(0);
   out.bytes = bytes.value_or(0);
   WEFT_ASSIGN(const auto runs, field.list("runs"));
@@ -67,7 +67,7 @@ Result<Case> read_case(const Field& field) {
     WEFT_ASSIGN(Run one, read_run(run));
     out.runs.push_back(std::move(one));
   }
-  WEFT_ASSIGN(out.transient_bytes, field.number("transient_bytes", 0));
+  WEFT_ASSIGN(out.transient_bytes, field.number("transient_bytes"));
   WEFT_ASSIGN(out.refused, field.text("refused"));
   WEFT_ASSIGN(out.error, field.text("error"));
   return out;
@@ -98,8 +98,8 @@ Result<Series> read_series(const Field& field) {
     if (!x) return point.wrong("must have an x");
     WEFT_ASSIGN(one.x, positive(*x));
     WEFT_ASSIGN(one.line, point.text("line"));
-    WEFT_ASSIGN(one.median_ns, point.number("median_ns", 0));
-    WEFT_ASSIGN(one.device_bytes, point.number("device_bytes", 0));
+    WEFT_ASSIGN(one.median_ns, point.number("median_ns"));
+    WEFT_ASSIGN(one.device_bytes, point.number("device_bytes"));
     out.points.push_back(std::move(one));
   }
   std::ranges::stable_sort(out.points, {}, &Point::x);
@@ -111,7 +111,7 @@ Result<> read_host(const Field& document, Measurement& out) {
   if (!host) return {};
   WEFT_ASSIGN(out.host_cpu, host->text("cpu"));
   WEFT_ASSIGN(out.host_os, host->text("os"));
-  WEFT_ASSIGN(const auto cores, host->number("cores", 0));
+  WEFT_ASSIGN(const auto cores, host->number("cores"));
   out.host_cores = static_cast<int>(std::min(cores.value_or(0), 1e6));
   return {};
 }
@@ -184,12 +184,12 @@ Result<Pipeline> read_pipeline(const Field& field) {
   WEFT_ASSIGN(out.line, field.text("case"));
   WEFT_ASSIGN(const auto statistics, field.object("statistics"));
   if (!statistics) return out;
-  WEFT_ASSIGN(out.registers, statistics->number("registers", 0));
-  WEFT_ASSIGN(out.spills, statistics->number("spills", 0));
-  WEFT_ASSIGN(out.occupancy, statistics->number("occupancy", 0));
-  WEFT_ASSIGN(out.cycles, statistics->number("cycles", 0));
-  WEFT_ASSIGN(out.instructions, statistics->number("instructions", 0));
-  WEFT_ASSIGN(out.scratch_bytes, statistics->number("scratch_bytes", 0));
+  WEFT_ASSIGN(out.registers, statistics->number("registers"));
+  WEFT_ASSIGN(out.spills, statistics->number("spills"));
+  WEFT_ASSIGN(out.occupancy, statistics->number("occupancy"));
+  WEFT_ASSIGN(out.cycles, statistics->number("cycles"));
+  WEFT_ASSIGN(out.instructions, statistics->number("instructions"));
+  WEFT_ASSIGN(out.scratch_bytes, statistics->number("scratch_bytes"));
   return out;
 }
 

@@ -49,9 +49,8 @@ void compare_case(const Case& before, const Case& after, Comparison& out) {
   const bool failed_before = !ran(before) || !before.error.empty();
   const bool failed_after = !ran(after) || !after.error.empty();
   if (failed_before != failed_after) {
-    out.changes.push_back(failed_after
-                              ? without_times(after, Verdict::broken, why_not(after))
-                              : without_times(after, Verdict::repaired, why_not(before)));
+    out.changes.push_back(failed_after ? without_times(after, Verdict::broken, why_not(after))
+                                       : without_times(after, Verdict::repaired, why_not(before)));
     return;
   }
   for (const char* clock : kClocks) {
@@ -84,14 +83,22 @@ void compare_peers(const Measurement& before, const Measurement& after, Comparis
 
 const char* to_string(Verdict verdict) {
   switch (verdict) {
-    case Verdict::slower: return "slower";
-    case Verdict::faster: return "faster";
-    case Verdict::same: return "same";
-    case Verdict::untested: return "too few samples";
-    case Verdict::broken: return "broken";
-    case Verdict::repaired: return "repaired";
-    case Verdict::missing: return "missing";
-    case Verdict::added: return "added";
+    case Verdict::slower:
+      return "slower";
+    case Verdict::faster:
+      return "faster";
+    case Verdict::same:
+      return "same";
+    case Verdict::untested:
+      return "too few samples";
+    case Verdict::broken:
+      return "broken";
+    case Verdict::repaired:
+      return "repaired";
+    case Verdict::missing:
+      return "missing";
+    case Verdict::added:
+      return "added";
   }
   return "";
 }

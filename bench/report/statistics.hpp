@@ -24,7 +24,7 @@ std::optional<double> mann_whitney(std::span<const double> a, std::span<const do
 struct PowerFit {
   double exponent = 0;
   double factor = 0;
-  double r_squared = 0;  // 1 where all points are equally high
+  double r_squared = 0;   // 1 where all points are equally high
   std::size_t first = 0;  // the first point that was fitted
 };
 struct Sample {

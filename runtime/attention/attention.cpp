@@ -3,6 +3,7 @@
 
 #include "attention/plan.hpp"
 #include "attention/record.hpp"
+#include "attention/self_test.hpp"
 #include "attention/validate.hpp"
 #include "base/text.hpp"
 #include "vulkan/device.hpp"
@@ -53,10 +54,12 @@ Result<void> attention(Recorder& recorder, const AttentionCall& call) {
 std::string explain(const Device& device, const AttentionDesc& desc) {
   const auto valid = attention_detail::validate(desc);
   if (!valid) return valid.error().message + "\n";
+  const auto findings = attention_detail::find_out(device, *valid);
+  if (!findings) return findings.error().message + "\n";
   std::string lines;
   for (const decide::Verdict& verdict :
        decide::judge_attention(device.traits(), decide::problem_of(*valid),
-                               vulkan::overrides(*device.state())))
+                               vulkan::overrides(*device.state()), decide::attention_rows(), *findings))
     lines += text(verdict.row, ": ", verdict.text, "\n");
   return lines;
 }

@@ -6,13 +6,18 @@
 #include <tuple>
 #include <vector>
 
+#include "attention/self_test.hpp"
+#include "attention/tune.hpp"
 #include "decide/constants.hpp"
 #include "vulkan/device.hpp"
 
 namespace weft::attention_detail {
 namespace {
 
-using Plans = std::vector<std::unique_ptr<const Plan>>;
+using PlanList = std::vector<std::unique_ptr<const Plan>>;
+struct Plans {
+  PlanList current, forgotten;
+};
 
 bool same(const AttentionDesc& left, const AttentionDesc& right) {
   const auto tie = [](const AttentionDesc& desc) {
@@ -23,24 +28,30 @@ bool same(const AttentionDesc& left, const AttentionDesc& right) {
   return tie(left) == tie(right);
 }
 
-const Plan* find(const Plans& plans, const AttentionDesc& desc) {
-  const auto found =
-      std::ranges::find_if(plans, [&](const auto& plan) { return same(plan->desc(), desc); });
+auto position(const PlanList& plans, const AttentionDesc& desc) {
+  return std::ranges::find_if(plans, [&](const auto& plan) { return same(plan->desc(), desc); });
+}
+
+const Plan* find(const PlanList& plans, const AttentionDesc& desc) {
+  const auto found = position(plans, desc);
   return found == plans.end() ? nullptr : found->get();
 }
 
-// Lengths are hints: descriptions that no row tells apart share a plan.
-AttentionDesc cache_key(AttentionDesc desc) {
-  const decide::Lengths lengths = decide::length_class({desc.q_len, desc.kv_len});
-  desc.q_len = lengths.q;
-  desc.kv_len = lengths.kv;
-  return desc;
+// Measures what never was, where the app wants that. What goes wrong with it is in the log: planning goes on.
+void tune_first(const Device& device, const AttentionDesc& desc) {
+  const double seconds = vulkan::tune_seconds(*device.state());
+  if (seconds == 0 || desc.q_len == 0 || desc.kv_len == 0 || fastest_known(device, desc)) return;
+  if (const auto report = measure(device, desc, {.max_seconds = seconds}); !report)
+    vulkan::log(*device.state(), LogLevel::warning, report.error().message);
 }
 
 Result<std::unique_ptr<const Plan>> make_plan(const Device& device, const AttentionDesc& desc) {
+  tune_first(device, desc);
+  WEFT_ASSIGN(const decide::Findings findings, find_out(device, desc));
   WEFT_ASSIGN(const decide::AttentionRow* row,
               decide::select_attention(device.traits(), decide::problem_of(desc),
-                                       vulkan::overrides(*device.state())));
+                                       vulkan::overrides(*device.state()), decide::attention_rows(),
+                                       findings));
   auto plan = std::make_unique<const Plan>(desc, *row);
   // The likely pipeline: most tensors of such dimensions are aligned.
   WEFT_TRY(plan->pipeline(*device.state(), desc.head_dim % 4 == 0 && desc.value_dim % 4 == 0));
@@ -60,21 +71,41 @@ Result<const vulkan::Pipeline*> Plan::pipeline(vulkan::DeviceState& device, bool
   return made;
 }
 
+// Lengths are hints: descriptions that no row tells apart share a plan.
+AttentionDesc class_of(AttentionDesc desc) noexcept {
+  const decide::Lengths lengths = decide::length_class({desc.q_len, desc.kv_len});
+  desc.q_len = lengths.q;
+  desc.kv_len = lengths.kv;
+  return desc;
+}
+
 Result<const Plan*> find_plan(const Device& device, const AttentionDesc& desc) {
-  const AttentionDesc key = cache_key(desc);
+  const AttentionDesc key = class_of(desc);
   vulkan::Attachment& attachment = vulkan::attention_plans(*device.state());
   {
     std::lock_guard lock(attachment.mutex);
     if (!attachment.value) attachment.value = std::make_shared<Plans>();
-    if (const Plan* plan = find(*static_cast<Plans*>(attachment.value.get()), key)) return plan;
+    if (const Plan* plan = find(static_cast<Plans*>(attachment.value.get())->current, key)) return plan;
   }
   // Made outside the lock: it may take seconds, and others may go on meanwhile.
   WEFT_ASSIGN(auto made, make_plan(device, key));
   std::lock_guard lock(attachment.mutex);
-  Plans& plans = *static_cast<Plans*>(attachment.value.get());
+  PlanList& plans = static_cast<Plans*>(attachment.value.get())->current;
   if (const Plan* plan = find(plans, key)) return plan;
   plans.push_back(std::move(made));
   return plans.back().get();
+}
+
+void forget_plan(const Device& device, const AttentionDesc& desc) {
+  vulkan::Attachment& attachment = vulkan::attention_plans(*device.state());
+  std::lock_guard lock(attachment.mutex);
+  if (!attachment.value) return;
+  auto& [current, forgotten] = *static_cast<Plans*>(attachment.value.get());
+  const auto found = position(current, class_of(desc));
+  if (found == current.end()) return;
+  const auto at = current.begin() + (found - current.begin());
+  forgotten.push_back(std::move(*at));
+  current.erase(at);
 }
 
 }  // namespace weft::attention_detail

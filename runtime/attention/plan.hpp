@@ -28,5 +28,7 @@ class Plan {
 
 // The plan for a validated description, from the device's plans or made now.
 Result<const Plan*> find_plan(const Device& device, const AttentionDesc& desc);
+// The next find_plan for such a description makes another; this one lives on for those who have it.
+void forget_plan(const Device& device, const AttentionDesc& desc);
 
 }  // namespace weft::attention_detail

@@ -21,7 +21,16 @@ int32_t window_side(int32_t side) {
   return side < 0 ? WEFT_NO_WINDOW : std::min(side, WEFT_NO_WINDOW);
 }
 
-AttentionArgs arguments(const AttentionCall& call, const AttentionShape& shape) {
+}  // namespace
+
+Result<void> check_device(const checks::Rules& rules, const std::vector<checks::Operand>& operands,
+                          const Device& device) {
+  for (const checks::Operand& operand : operands)
+    if (!vulkan::same_device(operand.tensor.buffer, device)) return rules.foreign(operand);
+  return {};
+}
+
+AttentionArgs forward_args(const AttentionCall& call, const AttentionShape& shape) {
   AttentionArgs args = score_args(call, shape.scores);
   set_slice(call.value, args.value_stride_batch, args.value_stride_head);
   set_slice(call.output, args.output_stride_batch, args.output_stride_head);
@@ -36,19 +45,10 @@ AttentionArgs arguments(const AttentionCall& call, const AttentionShape& shape) 
   return args;
 }
 
-double flops(const AttentionShape& shape) {
+double forward_flops(const AttentionShape& shape) {
   const ScoreShape& scores = shape.scores;
   return 2.0 * scores.batch * scores.heads * scores.q_len * scores.kv_len *
          (shape.desc.head_dim + shape.desc.value_dim);
-}
-
-}  // namespace
-
-Result<void> check_device(const checks::Rules& rules, const std::vector<checks::Operand>& operands,
-                          const Device& device) {
-  for (const checks::Operand& operand : operands)
-    if (!vulkan::same_device(operand.tensor.buffer, device)) return rules.foreign(operand);
-  return {};
 }
 
 AttentionArgs score_args(const AttentionCall& call, const ScoreShape& shape) {
@@ -102,6 +102,7 @@ Result<void> record(Recorder& recorder, const Plan& plan, const AttentionCall& c
   WEFT_TRY(check_device(rules, operands(call), device));
   const ScoreShape& scores = shape.scores;
   if (scores.batch == 0 || scores.heads == 0 || scores.query_rows == 0) return {};
+  if (row.path == decide::Path::split) return record_split(recorder, plan, call, shape);
 
   const uint64_t chunks = ceil_div(shape.desc.value_dim, decide::value_chunk(row, shape.desc.value_dim));
   const std::array<uint64_t, 3> groups = {
@@ -117,7 +118,7 @@ Result<void> record(Recorder& recorder, const Plan& plan, const AttentionCall& c
   push.scale_log2 = scores.scale_log2;
   schedule::Operation operation("attention", row.name, pipeline);
   operation.push(push);
-  operation.args(arguments(call, shape), offsetof(AttentionPush, args));
+  operation.args(forward_args(call, shape), offsetof(AttentionPush, args));
   operation.read(call.query, offsetof(AttentionPush, query));
   operation.read(call.key, offsetof(AttentionPush, key));
   operation.read(call.value, offsetof(AttentionPush, value));
@@ -126,7 +127,7 @@ Result<void> record(Recorder& recorder, const Plan& plan, const AttentionCall& c
   read_given(operation, call, kScoreTensors);
   read_given(operation, call, kValueTensors);
   operation.grid(groups[0], groups[1], groups[2]);
-  operation.flops = flops(shape);
+  operation.flops = forward_flops(shape);
   return recorder.add(std::move(operation));
 }
 

@@ -14,9 +14,17 @@ namespace weft::attention_detail {
 Result<void> record(Recorder& recorder, const Plan& plan, const AttentionCall& call,
                     const AttentionShape& shape);
 
+// The same for rows of the split path, whose call is not empty.
+Result<void> record_split(Recorder& recorder, const Plan& plan, const AttentionCall& call,
+                          const AttentionShape& shape);
+
 // All buffers are of the recorder's device.
 Result<void> check_device(const checks::Rules& rules, const std::vector<checks::Operand>& operands,
                           const Device& device);
+
+// All arguments of a forward kernel but the addresses, and the arithmetic that the definition counts.
+params::AttentionArgs forward_args(const AttentionCall& call, const AttentionShape& shape);
+double forward_flops(const AttentionShape& shape);
 
 // The part of the arguments that scores depend on, and the reads of the tensors in it.
 params::AttentionArgs score_args(const AttentionCall& call, const ScoreShape& shape);

@@ -24,9 +24,11 @@ static_assert(static_cast<int>(WeightsStage::scaled) == WEFT_STAGE_SCALED &&
               static_cast<int>(WeightsStage::masked) == WEFT_STAGE_MASKED &&
               static_cast<int>(WeightsStage::probabilities) == WEFT_STAGE_PROBABILITIES);
 
-// Keys an invocation. GPUs hold what is the same for a whole subgroup in few registers, which 8
-// keys overflow (tests/drivers).
-uint32_t block_keys(const DeviceTraits& traits) { return traits.type == DeviceType::cpu ? 8 : 4; }
+// Keys an invocation: as many as no compiler at hand spills (tests/drivers).
+uint32_t block_keys(const DeviceTraits& traits) {
+  if (traits.type == DeviceType::cpu) return 8;
+  return decide::fits(decide::Where::small, traits) ? 2 : 4;
+}
 
 std::array<uint32_t, kConstants> constants(const AttentionWeightsCall& call,
                                            const WeightsShape& shape, uint32_t local_size,

@@ -72,7 +72,7 @@ WEFT_SAME(WEFT_ACTIVATION_GELU_TANH, Activation::gelu_tanh);
 
 WEFT_SIZE(weft_error, 2048);
 WEFT_SIZE(weft_allocator, 40);
-WEFT_SIZE(weft_device_options, 72);
+WEFT_SIZE(weft_device_options, 88);
 WEFT_SIZE(weft_traits, 160);
 WEFT_SIZE(weft_tensor, 96);
 WEFT_SIZE(weft_program_options, 8);

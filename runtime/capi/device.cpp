@@ -39,6 +39,8 @@ Result<DeviceOptions> read_options(Function function, const weft_device_options*
   out.without_16bit = (options.flags & WEFT_DEVICE_WITHOUT_16BIT) != 0;
   out.without_direct_access = (options.flags & WEFT_DEVICE_WITHOUT_DIRECT_ACCESS) != 0;
   out.max_flops_per_submission = options.max_flops_per_submission;
+  out.self_test = text_of(options.self_test);
+  out.tune_seconds = options.tune_seconds;
   if (options.log)
     out.log = [log = options.log, user = options.log_user](LogLevel level,
                                                            std::string_view message) {

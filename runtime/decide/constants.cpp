@@ -1,5 +1,8 @@
 #include "decide/constants.hpp"
 
+#include <algorithm>
+#include <bit>
+
 #include "params.h"
 
 namespace weft::decide {
@@ -24,8 +27,8 @@ static_assert(kFeatureKvLengths == WEFT_FEATURE_KV_LENGTHS &&
               kFeatureNullKeys == WEFT_FEATURE_NULL_KEYS &&
               kFeatureScoreItems == WEFT_FEATURE_SCORE_ITEMS &&
               kFeatureValueItems == WEFT_FEATURE_VALUE_ITEMS);
-static_assert(kAttentionConstants == WEFT_ATTENTION_MATRIX_K + 1);
-static_assert(kLinearConstants == WEFT_LINEAR_MATRIX_K + 1);
+static_assert(kAttentionConstants == WEFT_ATTENTION_SKIP_BLOCKS + 1);
+static_assert(kLinearConstants == WEFT_LINEAR_READ_TOGETHER + 1);
 
 }  // namespace
 
@@ -57,12 +60,15 @@ std::array<uint32_t, kAttentionConstants> attention_constants(const AttentionRow
   set(WEFT_ATTENTION_BIAS_TYPE, element_type(desc.bias_dtype));
   set(WEFT_ATTENTION_FEATURES, desc.features);
   set(WEFT_ATTENTION_ALIGNED, aligned);
-  set(WEFT_ATTENTION_BLOCK_Q, block_q(row));
+  // The split path takes one row at a time where there is only one.
+  set(WEFT_ATTENTION_BLOCK_Q, row.path == Path::split && desc.q_len == 1 ? 1 : block_q(row));
   set(WEFT_ATTENTION_SUBGROUP_SIZE, subgroup_size(row, traits));
   set(WEFT_ATTENTION_SUBGROUPS, row.subgroups.count);
   set(WEFT_ATTENTION_MATRIX_M, row.matrix.m);
   set(WEFT_ATTENTION_MATRIX_N, row.matrix.n);
   set(WEFT_ATTENTION_MATRIX_K, row.matrix.k);
+  set(WEFT_ATTENTION_READ_TOGETHER, row.where == Where::cpu && desc.query_dtype == DType::f32);
+  set(WEFT_ATTENTION_SKIP_BLOCKS, row.where != Where::small);  // where registers are few, not
   return constants;
 }
 
@@ -85,6 +91,14 @@ SimpleChoice choose_simple(Simple kind, const DeviceTraits& traits) noexcept {
       {{"norm", Shader::norm, 64}, Shader::norm_native16, "norm_native16", 8},
       {{"add", Shader::add, 64}, Shader::add_native16, "add_native16", 8},
       {{"gather", Shader::gather, 64}, Shader::gather_native16, "gather_native16", 8},
+      {{"attention_combine", Shader::attention_combine, 64},
+       Shader::attention_combine_native16,
+       "attention_combine_native16",
+       8},
+      {{"attention_pack", Shader::attention_pack, 64},
+       Shader::attention_pack_native16,
+       "attention_pack_native16",
+       8},
   };
   const Row& row = kRows[static_cast<size_t>(kind)];
   SimpleChoice choice = row.base;
@@ -94,6 +108,11 @@ SimpleChoice choose_simple(Simple kind, const DeviceTraits& traits) noexcept {
   }
   if (traits.type == DeviceType::cpu) choice.local_size = row.cpu_local_size;
   return choice;
+}
+
+uint32_t norm_lanes(const DeviceTraits& traits, uint32_t dim, uint32_t local_size) noexcept {
+  if (traits.type == DeviceType::cpu) return 1;
+  return std::min(std::bit_ceil((dim + 3) / 4), local_size);
 }
 
 }  // namespace weft::decide

@@ -13,8 +13,8 @@ namespace weft::decide {
 uint32_t value_chunk(const AttentionRow& row, uint32_t value_dim) noexcept;
 
 // Specialization constants, indexed by WEFT_ATTENTION_... and WEFT_LINEAR_...
-inline constexpr size_t kAttentionConstants = 22;
-inline constexpr size_t kLinearConstants = 17;
+inline constexpr size_t kAttentionConstants = 24;
+inline constexpr size_t kLinearConstants = 18;
 // `desc.value_dim` must not be 0.
 std::array<uint32_t, kAttentionConstants> attention_constants(const AttentionRow& row,
                                                               const AttentionDesc& desc,
@@ -22,13 +22,15 @@ std::array<uint32_t, kAttentionConstants> attention_constants(const AttentionRow
                                                               bool aligned);
 
 // Operations with one kernel each.
-enum class Simple : uint32_t { weights, merge, norm, add, gather };
+enum class Simple : uint32_t { weights, merge, norm, add, gather, combine, pack };
 struct SimpleChoice {
   const char* name;
   Shader shader;
   uint32_t local_size;
 };
 SimpleChoice choose_simple(Simple kind, const DeviceTraits& traits) noexcept;
+// Invocations that share a row of a norm, a power of two up to `local_size`.
+uint32_t norm_lanes(const DeviceTraits& traits, uint32_t dim, uint32_t local_size) noexcept;
 
 // WEFT_TYPE_... of a floating type.
 constexpr uint32_t element_type(DType dtype) { return static_cast<uint32_t>(dtype); }

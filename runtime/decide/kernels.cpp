@@ -15,10 +15,26 @@ constexpr LinearRow kLinearRows[] = {
 #include "decide/kernels.def"
 };
 
+// Block loads are left out: they serve quantized elements.
+constexpr uint32_t kMatrix2Used = kMatrix2WorkgroupScope | kMatrix2FlexibleDimensions |
+                                  kMatrix2Reductions | kMatrix2Conversions | kMatrix2PerElement |
+                                  kMatrix2TensorAddressing;
+
 }  // namespace
 
 std::span<const AttentionRow> attention_rows() noexcept { return kAttentionRows; }
 std::span<const LinearRow> linear_rows() noexcept { return kLinearRows; }
+
+// The macros come from cmake/weft_shaders.cmake.
+const char* not_compiled([[maybe_unused]] Shader shader) noexcept {
+#if defined(WEFT_NO_ATTENTION_COOPMAT_BF16)
+  if (shader == Shader::attention_coopmat_bf16) return "bfloat16";
+#endif
+#if defined(WEFT_NO_ATTENTION_COOPMAT2)
+  if (shader == Shader::attention_coopmat2) return "cooperative_matrix2";
+#endif
+  return nullptr;
+}
 
 uint32_t met_needs(const DeviceTraits& traits) noexcept {
   uint32_t met = kNeedNothing;
@@ -27,6 +43,8 @@ uint32_t met_needs(const DeviceTraits& traits) noexcept {
   if (traits.subgroup_operations & kSubgroupVote) met |= kNeedVote;
   if (traits.subgroup_operations & kSubgroupArithmetic) met |= kNeedArithmetic;
   if (traits.subgroup_operations & kSubgroupShuffle) met |= kNeedShuffle;
+  if (traits.vulkan_memory_model && (traits.matrix2 & kMatrix2Used) == kMatrix2Used)
+    met |= kNeedMatrix2;
   return met;
 }
 
@@ -42,6 +60,11 @@ bool fits(Where where, const DeviceTraits& traits) noexcept {
     case Where::discrete:
       return type == DeviceType::discrete &&
              (traits.min_subgroup_size == 0 || traits.min_subgroup_size >= kWideSubgroup);
+    case Where::small:
+      return type == DeviceType::integrated && traits.max_subgroup_size != 0 &&
+             traits.max_subgroup_size <= kSmallSubgroup;
+    case Where::wide:
+      return type != DeviceType::cpu && traits.min_subgroup_size >= kWideSubgroup;
   }
   return false;
 }

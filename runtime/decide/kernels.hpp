@@ -24,13 +24,19 @@ enum Need : uint32_t {
   kNeedVote = 1u << 2,     // subgroup operations
   kNeedArithmetic = 1u << 3,
   kNeedShuffle = 1u << 4,
+  kNeedMatrix2 = 1u << 5,  // all that attention_coopmat2.comp takes of VK_NV_cooperative_matrix2
 };
 
 // Where a row is preferred at all; a forced row runs anywhere. discrete: GPUs with memory of their own
 // whose subgroups are never smaller than kWideSubgroup; in smaller ones an invocation has half the
-// registers.
+// registers. small: GPUs that share memory with the host and whose subgroups are never larger than
+// kSmallSubgroup: 64 registers an invocation are all, and what a subgroup shares takes them too.
+// wide: GPUs, shared memory with the host or not, whose subgroups are known to be never smaller than
+// kWideSubgroup: registers for tiles, and a memory of its own for what workgroups share (Arm's GPUs, of
+// subgroups of 16 at most, keep it in cached main memory: Best Practices Developer Guide 100614, 7.3.2).
 inline constexpr uint32_t kWideSubgroup = 32;
-enum class Where : uint32_t { any, cpu, gpu, discrete };
+inline constexpr uint32_t kSmallSubgroup = 16;
+enum class Where : uint32_t { any, cpu, gpu, discrete, small, wide };
 
 // For which elements of keys and values, or of weights, a row is preferred.
 enum class Elements : uint32_t { any, half };
@@ -52,6 +58,11 @@ struct Subgroups {
   uint32_t count = 0;  // 0: the row does not care
   uint32_t size = 0;   // invocations that it asks for; 0: the device's usual number
 };
+
+// The features that take no registers while keys pass.
+inline constexpr uint32_t kLightFeatures =
+    kAllFeatures &
+    ~(kFeatureWindow | kFeatureRegions | kFeatureRegionMask | kFeatureNullKeys);
 
 struct AttentionRow {
   const char* name;
@@ -127,6 +138,8 @@ inline uint32_t block_columns(const LinearRow& row) noexcept {
   return row.block_columns != 0 ? row.block_columns : row.columns;
 }
 
+// What this build's shader compiler lacked to compile a module; null: nothing.
+const char* not_compiled(Shader shader) noexcept;
 // The needs bits that a device meets.
 uint32_t met_needs(const DeviceTraits& traits) noexcept;
 bool fits(Where where, const DeviceTraits& traits) noexcept;

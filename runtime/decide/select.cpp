@@ -67,6 +67,7 @@ std::string missing_needs(uint32_t missing) {
                      : missing & kNeedVote        ? "votes in subgroups"
                      : missing & kNeedArithmetic  ? "arithmetic in subgroups"
                      : missing & kNeedShuffle     ? "shuffles in subgroups"
+                     : missing & kNeedMatrix2     ? "matrices of a workgroup (VK_NV_cooperative_matrix2)"
                                                   : "something";
   return text("needs ", what, ", which the device lacks");
 }
@@ -76,7 +77,8 @@ template <class Row>
 std::string subgroup_refusal(const Row& row, const DeviceTraits& traits) {
   if (row.subgroups.count == 0) return {};
   const uint32_t size = subgroup_size(row, traits);
-  if (!traits.subgroup_size_control || !traits.full_subgroups)
+  const bool one_size = traits.min_subgroup_size == traits.max_subgroup_size;
+  if (!(traits.subgroup_size_control || one_size) || !traits.full_subgroups)
     return "needs full subgroups of a given size, which the device can't promise";
   if (size < traits.min_subgroup_size || size > traits.max_subgroup_size)
     return text("needs subgroups of ", size, ", the device has ", traits.min_subgroup_size, " to ",
@@ -161,7 +163,7 @@ std::string hint_refusal(const LinearRow& row, const LinearProblem& problem) {
 
 std::string shared_refusal(const AttentionRow& row, const AttentionProblem& problem,
                            const DeviceTraits& traits) {
-  const uint32_t bytes = shared_bytes(row, problem.head_dim, problem.value_dim, traits);
+  const uint32_t bytes = shared_bytes(row, problem, traits);
   if (bytes <= traits.shared_memory_bytes) return {};
   return text("needs ", bytes, " bytes of shared memory, the device has ",
               traits.shared_memory_bytes);
@@ -184,6 +186,8 @@ const char* name_of(Where where) {
     case Where::cpu: return "CPU devices";
     case Where::gpu: return "GPUs";
     case Where::discrete: return "discrete GPUs";
+    case Where::small: return "integrated GPUs with small subgroups";
+    case Where::wide: return "GPUs with wide subgroups";
     case Where::any: break;
   }
   return "any device";
@@ -193,12 +197,16 @@ std::string where_refusal(Where where, const DeviceTraits& traits) {
   std::string reason = text("preferred on ", name_of(where), ", this is ", to_string(traits.type));
   if (where == Where::discrete && traits.type == DeviceType::discrete)
     reason += text(" with subgroups of ", traits.min_subgroup_size, ", not ", kWideSubgroup);
+  if (where == Where::small && traits.type == DeviceType::integrated)
+    reason += text(" with subgroups of up to ", traits.max_subgroup_size);
   return reason;
 }
 
 // Why a row can't run a problem at all; empty if it can.
 template <class Row, class Problem>
 std::string impossible(const DeviceTraits& traits, const Row& row, const Problem& problem) {
+  if (const char* lacking = not_compiled(row.shader))
+    return text("this build's shader compiler has no ", lacking);
   if (const uint32_t missing = row.needs & ~met_needs(traits); missing != 0)
     return missing_needs(missing);
   if (std::string reason = input_refusal(row, problem); !reason.empty()) return reason;
@@ -224,8 +232,7 @@ struct Selection {
   // Why a row may not run, preferences aside; empty if it may.
   std::string barred(const Row& row) const {
     if (forcing && !lists_name(overrides.kernel, row.name)) return "another row is forced";
-    if (const auto entry = listed_beginning(overrides.disable, row.name); !entry.empty())
-      return text("disabled by \"", entry, "\"");
+    if (std::string reason = why_disabled(overrides, row.name); !reason.empty()) return reason;
     if (std::string reason = impossible(traits, row, problem); !reason.empty()) return reason;
     for (const Findings::Veto& veto : findings.vetoes)
       if (std::string_view(veto.row) == row.name) return veto.why;
@@ -308,6 +315,16 @@ std::string why_not(const DeviceTraits& traits, const AttentionRow& row,
   return impossible(traits, row, problem);
 }
 
+std::string why_not(const DeviceTraits& traits, const LinearRow& row,
+                    const LinearProblem& problem) {
+  return impossible(traits, row, problem);
+}
+
+std::string why_disabled(const Overrides& overrides, const char* row) {
+  const std::string_view entry = listed_beginning(overrides.disable, row);
+  return entry.empty() ? std::string() : text("disabled by \"", entry, "\"");
+}
+
 std::vector<Verdict> judge_attention(const DeviceTraits& traits, const AttentionProblem& problem,
                                      const Overrides& overrides,
                                      std::span<const AttentionRow> rows,
@@ -335,7 +352,8 @@ Inputs common_inputs(std::initializer_list<DType> types) noexcept {
 
 AttentionProblem problem_of(const AttentionDesc& desc) noexcept {
   return {desc.head_dim, desc.value_dim, desc.q_len, desc.kv_dtype != DType::f32, desc.features,
-          desc.kv_len, common_inputs({desc.query_dtype, desc.kv_dtype})};
+          desc.kv_len, common_inputs({desc.query_dtype, desc.kv_dtype}),
+          desc.query_dtype != DType::f32};
 }
 
 const char* feature_name(uint32_t features) noexcept {

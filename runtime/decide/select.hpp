@@ -40,6 +40,7 @@ struct AttentionProblem {
   uint32_t features = 0;
   uint32_t kv_len = 0;
   Inputs inputs = Inputs::any;  // f16 or bf16: query, key and value all are
+  bool query_half = false;      // the query has 16 bits
 };
 struct LinearProblem {
   uint32_t rows = 0;
@@ -68,6 +69,10 @@ Result<const LinearRow*> select_linear(const DeviceTraits& traits, const LinearP
 // Why a row can't run a problem at all, preferences aside; empty if it can.
 std::string why_not(const DeviceTraits& traits, const AttentionRow& row,
                     const AttentionProblem& problem);
+std::string why_not(const DeviceTraits& traits, const LinearRow& row, const LinearProblem& problem);
+
+// Why a row is left out by request; empty if it is not.
+std::string why_disabled(const Overrides& overrides, const char* row);
 
 // The same decision, every row in order.
 std::vector<Verdict> judge_attention(const DeviceTraits& traits, const AttentionProblem& problem,

@@ -4,10 +4,11 @@
 #include <cstdint>
 
 #include "decide/kernels.hpp"
+#include "decide/select.hpp"
 
 namespace weft::decide {
 
-uint32_t shared_bytes(const AttentionRow& row, uint32_t head_dim, uint32_t value_dim,
+uint32_t shared_bytes(const AttentionRow& row, const AttentionProblem& problem,
                       const DeviceTraits& traits) noexcept;
 uint32_t shared_bytes(const LinearRow& row, const DeviceTraits& traits) noexcept;
 

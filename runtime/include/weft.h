@@ -116,16 +116,27 @@ typedef struct weft_device_options {
   // environment variable WEFT_DEVICE; if that is empty too, the best by type (discrete, integrated,
   // virtual, CPU).
   const char* name;
-  // Folder of the on-disk pipeline cache. NULL or "": WEFT_CACHE_DIR; else no file.
+  // Folder of the on-disk pipeline cache and of what was found out about the device. NULL or "":
+  // WEFT_CACHE_DIR; else no file.
   const char* cache_dir;
   const char* kernel;   // kernel rows to force, comma separated. NULL or "": WEFT_KERNEL
   const char* disable;  // beginnings of the names of rows to leave out. NULL or "": WEFT_DISABLE
-  // Work is cut into submissions above this much arithmetic, so that no driver's watchdog fires. 0:
-  // by device type.
+  // Work is cut into submissions above this much arithmetic, single operations too, so that no
+  // driver's watchdog fires. 0: what takes a tenth of a second at a slow pace, by the device's cores
+  // or type.
   double max_flops_per_submission;
   weft_log_callback log;  // NULL: messages are dropped
   void* log_user;  // both must stay usable until everything made from the device is released
   const weft_allocator* allocator;  // NULL: the driver's and the C library's own
+  // What to do with kernel rows that must prove themselves on the device before they are chosen:
+  // "on" runs a small problem of theirs against the host, once for a device, driver and library
+  // where there is a cache folder; "off" leaves them out; "trust" believes in them. NULL or "":
+  // WEFT_SELF_TEST; if that is empty too, on.
+  const char* self_test;
+  // Above 0: an attention whose lengths are known and that was never measured on this device is
+  // measured when it is first planned, for about so many seconds, and the fastest row is kept, in
+  // the cache folder too. 0: never.
+  double tune_seconds;
 } weft_device_options;
 
 // `options` may be NULL: all defaults.

@@ -4,6 +4,7 @@
 #include "decide/constants.hpp"
 #include "decide/select.hpp"
 #include "ops/common.hpp"
+#include "ops/linear.hpp"
 #include "ops/validate.hpp"
 #include "params.h"
 #include "schedule/operation.hpp"
@@ -41,6 +42,7 @@ std::array<uint32_t, decide::kLinearConstants> constants(const LinearCall& call,
   values[WEFT_LINEAR_MATRIX_M] = row.matrix.m;
   values[WEFT_LINEAR_MATRIX_N] = row.matrix.n;
   values[WEFT_LINEAR_MATRIX_K] = row.matrix.k;
+  values[WEFT_LINEAR_READ_TOGETHER] = row.where == decide::Where::cpu && row.rows == 1;
   return values;
 }
 
@@ -63,15 +65,35 @@ schedule::Operation make_operation(const LinearCall& call, const LinearShape& sh
   return operation;
 }
 
-Result<const decide::LinearRow*> select(const Device& device, const decide::LinearProblem& problem) {
-  return decide::select_linear(device.traits(), problem, vulkan::overrides(*device.state()));
+}  // namespace
+
+namespace ops {
+
+decide::LinearProblem problem_of(const LinearCall& call, const LinearShape& shape) noexcept {
+  return {shape.output.count, shape.output.dim, call.weight.dtype != DType::f32,
+          decide::common_inputs({call.input.dtype, call.weight.dtype})};
 }
 
-}  // namespace
+Result<void> record(Recorder& recorder, const LinearCall& call, const LinearShape& shape,
+                    const decide::LinearRow& row) {
+  const checks::Rules rules{"linear"};
+  const Device& device = recorder.device();
+  const std::array<uint64_t, 3> groups = {
+      checks::ceil_div(shape.output.count, decide::block_rows(row)),
+      checks::ceil_div(shape.output.dim, decide::block_columns(row)), 1};
+  WEFT_TRY(rules.grid(device.traits(), groups, {"blocks of rows", "blocks of columns", ""}));
+  WEFT_ASSIGN(const vulkan::Pipeline* pipeline,
+              vulkan::pipeline(*device.state(), row.shader, constants(call, shape, row, device.traits()),
+                               decide::subgroup_size(row, device.traits())));
+  schedule::Operation operation = make_operation(call, shape, row.name, pipeline);
+  operation.grid(groups[0], groups[1]);
+  return recorder.add(std::move(operation));
+}
+
+}  // namespace ops
 
 Result<void> linear(Recorder& recorder, const LinearCall& call) {
   const checks::Rules rules{"linear"};
-  const Device& device = recorder.device();
   WEFT_ASSIGN(const LinearShape shape, ops::validate(call));
   WEFT_TRY(ops::check_device(rules, recorder,
                              {{"input", call.input},
@@ -80,18 +102,8 @@ Result<void> linear(Recorder& recorder, const LinearCall& call) {
                               {"output", call.output}}));
   if (call.output.elements() == 0) return {};
   WEFT_ASSIGN(const decide::LinearRow* row,
-              select(device, {shape.output.count, shape.output.dim, call.weight.dtype != DType::f32,
-                              decide::common_inputs({call.input.dtype, call.weight.dtype})}));
-  const std::array<uint64_t, 3> groups = {
-      checks::ceil_div(shape.output.count, decide::block_rows(*row)),
-      checks::ceil_div(shape.output.dim, decide::block_columns(*row)), 1};
-  WEFT_TRY(rules.grid(device.traits(), groups, {"blocks of rows", "blocks of columns", ""}));
-  WEFT_ASSIGN(const vulkan::Pipeline* pipeline,
-              vulkan::pipeline(*device.state(), row->shader, constants(call, shape, *row, device.traits()),
-                               decide::subgroup_size(*row, device.traits())));
-  schedule::Operation operation = make_operation(call, shape, row->name, pipeline);
-  operation.grid(groups[0], groups[1]);
-  return recorder.add(std::move(operation));
+              ops::choose(recorder.device(), ops::problem_of(call, shape)));
+  return ops::record(recorder, call, shape, *row);
 }
 
 }  // namespace weft

@@ -13,10 +13,10 @@ namespace {
 using ops::NormShape;
 using params::NormPush;
 
-constexpr size_t kConstants = WEFT_NORM_ALIGNED + 1;
+constexpr size_t kConstants = WEFT_NORM_LANES + 1;
 
 std::array<uint32_t, kConstants> constants(const NormCall& call, const NormShape& shape,
-                                           uint32_t kind, uint32_t local_size) {
+                                           uint32_t kind, uint32_t local_size, uint32_t lanes) {
   const Tensor& parameter = call.weight ? call.weight : call.bias;
   std::array<uint32_t, kConstants> values{};
   values[WEFT_NORM_LOCAL_SIZE] = local_size;
@@ -27,6 +27,7 @@ std::array<uint32_t, kConstants> constants(const NormCall& call, const NormShape
   values[WEFT_NORM_HAS_WEIGHT] = static_cast<bool>(call.weight);
   values[WEFT_NORM_HAS_BIAS] = static_cast<bool>(call.bias);
   values[WEFT_NORM_ALIGNED] = shape.aligned;
+  values[WEFT_NORM_LANES] = lanes;
   return values;
 }
 
@@ -41,12 +42,13 @@ Result<void> norm(Recorder& recorder, const NormCall& call, const char* name, ui
                               {"output", call.output}}));
   if (call.output.elements() == 0) return {};
   const decide::SimpleChoice choice = decide::choose_simple(decide::Simple::norm, device.traits());
+  const uint32_t lanes = decide::norm_lanes(device.traits(), shape.output.dim, choice.local_size);
   const auto groups = ops::folded_grid(
-      device.traits(), checks::ceil_div(uint64_t{shape.output.count}, choice.local_size));
+      device.traits(), checks::ceil_div(uint64_t{shape.output.count} * lanes, choice.local_size));
   WEFT_TRY(rules.grid(device.traits(), groups, {"blocks of rows", "blocks of rows", ""}));
   WEFT_ASSIGN(const vulkan::Pipeline* pipeline,
               vulkan::pipeline(*device.state(), choice.shader,
-                               constants(call, shape, kind, choice.local_size)));
+                               constants(call, shape, kind, choice.local_size, lanes)));
 
   NormPush push{};
   push.rows = shape.output.count;

@@ -162,6 +162,42 @@ struct Compiler {
 
   static void store(std::byte* at, uint64_t address) { std::memcpy(at, &address, sizeof address); }
 
+  using Groups = std::array<uint64_t, 3>;
+
+  // As many workgroups of an operation as one submission may hold: the axis that has the most is cut first.
+  Groups block_of(const Operation& operation) const {
+    Groups block = operation.groups, axes{0, 1, 2};
+    std::ranges::stable_sort(axes, [&](uint64_t a, uint64_t b) { return block[a] > block[b]; });
+    double flops = operation.flops;
+    for (const uint64_t axis : axes) {
+      if (flops <= destination.max_flops) break;
+      const auto whole = static_cast<double>(block[axis]);
+      block[axis] = static_cast<uint64_t>(std::max(1.0, whole * (destination.max_flops / flops)));
+      flops *= static_cast<double>(block[axis]) / whole;
+    }
+    return block;
+  }
+
+  // The parts of an operation, one by one, with their share of its arithmetic.
+  template <class Visit>
+  void for_each_part(const Operation& operation, const Visit& visit) const {
+    const Groups& whole = operation.groups;
+    if (operation.flops <= destination.max_flops) return visit(Groups{}, whole, operation.flops);
+    const Groups block = block_of(operation);
+    Groups base{};
+    for (base[2] = 0; base[2] < whole[2]; base[2] += block[2])
+      for (base[1] = 0; base[1] < whole[1]; base[1] += block[1])
+        for (base[0] = 0; base[0] < whole[0]; base[0] += block[0]) {
+          Groups groups{};
+          double share = operation.flops;
+          for (size_t axis = 0; axis < 3; ++axis) {
+            groups[axis] = std::min(block[axis], whole[axis] - base[axis]);
+            share *= static_cast<double>(groups[axis]) / static_cast<double>(whole[axis]);
+          }
+          visit(base, groups, share);
+        }
+  }
+
   // The operations by level, with a barrier between levels and cuts where a submission is full.
   std::vector<vulkan::Step> steps(std::vector<OperationTime>& names, uint32_t& barriers) {
     std::vector<size_t> order(operations.size());
@@ -175,16 +211,22 @@ struct Compiler {
       vulkan::Step step;
       step.pipeline = operation.pipeline;
       step.push = std::span(operation.push_block).first(operation.push_bytes);
-      for (int axis = 0; axis < 3; ++axis)
-        step.groups[axis] = static_cast<uint32_t>(operation.groups[axis]);
-      step.cut_before = i > 0 && flops + operation.flops > destination.max_flops;
-      step.barrier_before = i > 0 && level[order[i]] != level[order[i - 1]] && !step.cut_before;
-      flops = step.cut_before ? operation.flops : flops + operation.flops;
-      barriers += step.barrier_before;
+      for_each_part(operation, [&](const Groups& base, const Groups& groups, double share) {
+        for (size_t axis = 0; axis < 3; ++axis) {
+          step.base[axis] = static_cast<uint32_t>(base[axis]);
+          step.groups[axis] = static_cast<uint32_t>(groups[axis]);
+        }
+        step.cut_before = !result.empty() && flops + share > destination.max_flops;
+        step.barrier_before = i > 0 && !step.continues &&
+                              level[order[i]] != level[order[i - 1]] && !step.cut_before;
+        flops = step.cut_before ? share : flops + share;
+        barriers += step.barrier_before;
+        result.push_back(step);
+        step.continues = true;
+      });
       names.push_back(
           {operation.label.empty() ? operation.name : operation.name + (" " + operation.label),
            operation.kernel, 0, 0, operation.flops, operation.bytes});
-      result.push_back(step);
     }
     return result;
   }
@@ -208,7 +250,7 @@ Result<std::shared_ptr<ProgramState>> make_program(RecorderState& recorder,
   program->timestamps = destination.timestamps;
   const auto steps = compiler.steps(program->operations, program->stats.barriers);
   WEFT_ASSIGN(program->commands, destination.record(compiler.device(), steps));
-  program->stats.operations = static_cast<uint32_t>(steps.size());
+  program->stats.operations = static_cast<uint32_t>(program->operations.size());
   program->stats.submissions = program->commands ? vulkan::submissions(*program->commands) : 0;
   program->stats.transient_bytes = compiler.transient_bytes;
   program->stats.transient_bytes_summed = compiler.transient_bytes_summed;

@@ -103,11 +103,11 @@ Result<std::vector<OperationTime>> Program::times() const {
   const uint64_t last = state_->last_run;
   if (last == 0) return fail(Code::invalid_argument, "program: times need a run first");
   WEFT_TRY(vulkan::wait(*device_, last, UINT64_MAX));
-  WEFT_ASSIGN(const auto steps, vulkan::step_times(*device_, *state_->commands));
+  WEFT_ASSIGN(const auto measured, vulkan::operation_times(*device_, *state_->commands));
   std::vector<OperationTime> times = state_->operations;
   for (size_t i = 0; i < times.size(); ++i) {
-    times[i].begin_ns = steps[i][0];
-    times[i].end_ns = steps[i][1];
+    times[i].begin_ns = measured[i][0];
+    times[i].end_ns = measured[i][1];
   }
   return times;
 }

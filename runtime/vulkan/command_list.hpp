@@ -13,7 +13,7 @@ struct CommandList {
   DeviceState* device = nullptr;
   VkCommandPool pool = VK_NULL_HANDLE;
   VkQueryPool queries = VK_NULL_HANDLE;
-  uint32_t steps = 0;
+  uint32_t operations = 0;
   std::vector<VkCommandBuffer> buffers;  // one a submission
 
   CommandList() = default;

@@ -1,5 +1,7 @@
 #include "vulkan/commands.hpp"
 
+#include <algorithm>
+
 #include "vulkan/command_list.hpp"
 #include "vulkan/external.hpp"
 #include "vulkan/result.hpp"
@@ -31,7 +33,11 @@ void record_step(const DeviceState& device, VkCommandBuffer commands, const Step
   device.vk.vkCmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_COMPUTE, step.pipeline->pipeline);
   device.vk.vkCmdPushConstants(commands, device.layout, VK_SHADER_STAGE_COMPUTE_BIT, 0,
                                static_cast<uint32_t>(step.push.size()), step.push.data());
-  device.vk.vkCmdDispatch(commands, step.groups[0], step.groups[1], step.groups[2]);
+  const auto& [x, y, z] = step.base;
+  if (x == 0 && y == 0 && z == 0)
+    device.vk.vkCmdDispatch(commands, step.groups[0], step.groups[1], step.groups[2]);
+  else
+    device.vk.vkCmdDispatchBase(commands, x, y, z, step.groups[0], step.groups[1], step.groups[2]);
 }
 
 void timestamp(const DeviceState& device, VkCommandBuffer commands, const CommandList& list,
@@ -43,7 +49,7 @@ void timestamp(const DeviceState& device, VkCommandBuffer commands, const Comman
 Result<void> make_queries(DeviceState& device, CommandList& list) {
   VkQueryPoolCreateInfo info{VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO};
   info.queryType = VK_QUERY_TYPE_TIMESTAMP;
-  info.queryCount = 2 * list.steps;
+  info.queryCount = 2 * list.operations;
   if (VkResult result =
           device.vk.vkCreateQueryPool(device.device, &info, device.host(), &list.queries);
       result != VK_SUCCESS)
@@ -186,18 +192,21 @@ void full_barrier(const DeviceState& device, VkCommandBuffer commands) {
 Result<std::shared_ptr<CommandList>> record(DeviceState& device, std::span<const Step> steps,
                                             bool timestamps) {
   WEFT_ASSIGN(auto list, make_command_list(device));
-  list->steps = static_cast<uint32_t>(steps.size());
+  list->operations = static_cast<uint32_t>(
+      std::ranges::count(steps, false, &Step::continues));
   if (timestamps && !steps.empty()) WEFT_TRY(make_queries(device, *list));
   WEFT_ASSIGN(VkCommandBuffer commands, begin(*list));
-  if (list->queries) device.vk.vkCmdResetQueryPool(commands, list->queries, 0, 2 * list->steps);
-  for (uint32_t i = 0; i < steps.size(); ++i) {
+  if (list->queries) device.vk.vkCmdResetQueryPool(commands, list->queries, 0, 2 * list->operations);
+  uint32_t query = 0;
+  for (size_t i = 0; i < steps.size(); ++i) {
     if (steps[i].cut_before) {
       WEFT_TRY(end(device, commands));
       WEFT_ASSIGN(commands, begin(*list));
     }
-    if (list->queries) timestamp(device, commands, *list, 2 * i);
+    const bool last = i + 1 == steps.size() || !steps[i + 1].continues;
+    if (list->queries && !steps[i].continues) timestamp(device, commands, *list, query++);
     record_step(device, commands, steps[i]);
-    if (list->queries) timestamp(device, commands, *list, 2 * i + 1);
+    if (list->queries && last) timestamp(device, commands, *list, query++);
   }
   WEFT_TRY(end(device, commands));
   return list;
@@ -277,16 +286,16 @@ bool reached(DeviceState& device, uint64_t value) noexcept {
   return device.lost || (result == VK_SUCCESS && now >= value);
 }
 
-Result<std::vector<std::array<double, 2>>> step_times(DeviceState& device,
+Result<std::vector<std::array<double, 2>>> operation_times(DeviceState& device,
                                                       const CommandList& list) {
-  std::vector<uint64_t> ticks(2 * size_t{list.steps});
-  if (list.steps == 0) return std::vector<std::array<double, 2>>{};
+  std::vector<uint64_t> ticks(2 * size_t{list.operations});
+  if (list.operations == 0) return std::vector<std::array<double, 2>>{};
   const VkResult result = device.vk.vkGetQueryPoolResults(
-      device.device, list.queries, 0, 2 * list.steps, ticks.size() * sizeof(uint64_t), ticks.data(),
+      device.device, list.queries, 0, 2 * list.operations, ticks.size() * sizeof(uint64_t), ticks.data(),
       sizeof(uint64_t), VK_QUERY_RESULT_64_BIT | VK_QUERY_RESULT_WAIT_BIT);
   if (result != VK_SUCCESS) return vk_fail(result, "program: reading timestamps");
-  std::vector<std::array<double, 2>> times(list.steps);
-  for (uint32_t i = 0; i < list.steps; ++i)
+  std::vector<std::array<double, 2>> times(list.operations);
+  for (uint32_t i = 0; i < list.operations; ++i)
     for (uint32_t side = 0; side < 2; ++side)
       times[i][side] =
           static_cast<double>((ticks[2 * i + side] - ticks[0]) & device.timestamp_mask) *

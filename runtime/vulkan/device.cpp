@@ -1,10 +1,10 @@
 // Opening a device: choice, features, and taking everything down again.
 #include <algorithm>
 #include <cctype>
-#include <limits>
 
 #include "base/options.hpp"
 #include "base/text.hpp"
+#include "decide/submission.hpp"
 #include "vulkan/commands.hpp"
 #include "vulkan/device_state.hpp"
 #include "vulkan/result.hpp"
@@ -155,6 +155,7 @@ Result<void> make_shared_objects(DeviceState& state) {
     return vk_fail(result, "device: pipeline layout");
   WEFT_ASSIGN(state.allocator, make_allocator(state));
   WEFT_TRY(open_pipeline_cache(state));
+  open_notes(state);
   state.transfer = std::make_unique<Transfer>(state);
   return {};
 }
@@ -164,10 +165,18 @@ Result<void> set_overrides(DeviceState& state) {
   if (!(most >= 0))
     return fail(Code::invalid_argument, text("device: max_flops_per_submission is ", most,
                                              "; it must be 0 (a default) or more"));
+  if (const double seconds = state.options.tune_seconds; !(seconds >= 0))
+    return fail(Code::invalid_argument,
+                text("device: tune_seconds is ", seconds, "; it must be 0 (never) or more"));
   if (state.options.without_16bit) state.traits.storage_16bit = false;
   state.overrides.kernel = base::option(state.options.kernel, "WEFT_KERNEL");
   state.overrides.disable = base::option(state.options.disable, "WEFT_DISABLE");
-  return {};
+  const std::string self_test = base::option(state.options.self_test, "WEFT_SELF_TEST");
+  if (self_test == "off") state.self_test = SelfTest::off;
+  if (self_test == "trust") state.self_test = SelfTest::trust;
+  if (self_test.empty() || self_test == "on" || state.self_test != SelfTest::run) return {};
+  return fail(Code::invalid_argument,
+              text("device: self_test is \"", self_test, "\"; it must be on, off or trust"));
 }
 
 DeviceState::~DeviceState() {
@@ -196,19 +205,14 @@ Result<void> check_not_lost(const DeviceState& device, std::string_view operatio
 
 const decide::Overrides& overrides(const DeviceState& device) noexcept { return device.overrides; }
 Attachment& attention_plans(DeviceState& device) noexcept { return device.plans; }
+SelfTest self_test(const DeviceState& device) noexcept { return device.self_test; }
+double tune_seconds(const DeviceState& device) noexcept { return device.options.tune_seconds; }
 
 const DeviceTraits& traits_of(const DeviceState& device) noexcept { return device.traits; }
 
 double max_flops_per_submission(const DeviceState& device) noexcept {
   if (device.options.max_flops_per_submission > 0) return device.options.max_flops_per_submission;
-  switch (device.traits.type) {
-    case DeviceType::cpu:
-      return std::numeric_limits<double>::infinity();
-    case DeviceType::discrete:
-      return 200e9;  // the working cap of ggml's Vulkan backend
-    default:
-      return 50e9;
-  }
+  return decide::flops_per_submission(device.traits);
 }
 
 bool same_device(const Buffer& buffer, const Device& device) noexcept {

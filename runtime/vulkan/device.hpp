@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "decide/select.hpp"
@@ -14,6 +15,19 @@ namespace weft::vulkan {
 
 // Forced and disabled kernel rows, from the options or the environment.
 const decide::Overrides& overrides(const DeviceState& device) noexcept;
+
+// What to do with rows that must prove themselves: run their self-tests, leave the rows out, or
+// believe in them.
+enum class SelfTest { run, off, trust };
+SelfTest self_test(const DeviceState& device) noexcept;
+double tune_seconds(const DeviceState& device) noexcept;  // DeviceOptions::tune_seconds
+
+// What was found out about the device, by name: lines of text that outlive the process where a cache
+// folder is given, and begin anew with another driver or library. Thread safety: any thread.
+std::string note(DeviceState& device, const std::string& name);  // empty: none
+void keep_note(DeviceState& device, const std::string& name, const std::string& text);
+std::string notes_file(const DeviceState& device);  // for messages; empty: none
+void log(const DeviceState& device, LogLevel level, std::string_view text);
 
 // device_lost "operation: the device is lost" once it is.
 Result<void> check_not_lost(const DeviceState& device, std::string_view operation);

@@ -79,6 +79,11 @@ struct DeviceState {
   std::string pipeline_cache_path;  // empty: not kept on disk
   std::map<std::vector<uint32_t>, std::unique_ptr<Pipeline>> pipelines;
 
+  SelfTest self_test = SelfTest::run;
+  std::mutex notes_mutex;
+  std::map<std::string, std::string> notes;
+  std::string notes_path;  // empty: not kept on disk
+
   std::unique_ptr<Transfer> transfer;
   Attachment plans;
 
@@ -101,5 +106,9 @@ Result<void> set_overrides(DeviceState& device);
 // pipeline_cache.cpp: a missing or unusable file is a warning in the log, never an error.
 Result<void> open_pipeline_cache(DeviceState& device);
 Result<void> save_pipeline_cache(DeviceState& device);
+
+// notes.cpp: once the pipeline cache is open, whose folder it shares. A missing or unusable file is a
+// warning in the log.
+void open_notes(DeviceState& device);
 
 }  // namespace weft::vulkan

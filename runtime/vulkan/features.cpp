@@ -27,6 +27,8 @@ constexpr std::array kRows = {
                  "tensors of f16, bf16 and u8 in their fast rows"),
     WEFT_FEATURE(v12, 12, shaderFloat16, false, "cooperative matrices of 16-bit elements"),
     WEFT_FEATURE(v12, 12, vulkanMemoryModel, false, "cooperative matrices are defined in its terms"),
+    WEFT_FEATURE(v12, 12, vulkanMemoryModelDeviceScope, false,
+                 "with vulkanMemoryModel: atomics, in rows without 16-bit access"),
     WEFT_FEATURE(v13, 13, subgroupSizeControl, false, "rows that count in subgroups"),
     WEFT_FEATURE(v13, 13, computeFullSubgroups, false, "rows that count in subgroups"),
 };
@@ -54,6 +56,7 @@ bool read_version(const VkBaseInStructure* link, VulkanFeatureChain& chain) {
       chain.v12.timelineSemaphore |= v12.timelineSemaphore;
       chain.v12.shaderFloat16 |= v12.shaderFloat16;
       chain.v12.vulkanMemoryModel |= v12.vulkanMemoryModel;
+      chain.v12.vulkanMemoryModelDeviceScope |= v12.vulkanMemoryModelDeviceScope;
       return true;
     }
     case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES: {
@@ -87,10 +90,12 @@ void read_single(const VkBaseInStructure* link, VulkanFeatureChain& chain) {
     case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_FLOAT16_INT8_FEATURES:
       chain.v12.shaderFloat16 |= as<VkPhysicalDeviceShaderFloat16Int8Features>(link).shaderFloat16;
       break;
-    case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_MEMORY_MODEL_FEATURES:
-      chain.v12.vulkanMemoryModel |=
-          as<VkPhysicalDeviceVulkanMemoryModelFeatures>(link).vulkanMemoryModel;
+    case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_MEMORY_MODEL_FEATURES: {
+      const auto& model = as<VkPhysicalDeviceVulkanMemoryModelFeatures>(link);
+      chain.v12.vulkanMemoryModel |= model.vulkanMemoryModel;
+      chain.v12.vulkanMemoryModelDeviceScope |= model.vulkanMemoryModelDeviceScope;
       break;
+    }
     case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SYNCHRONIZATION_2_FEATURES:
       chain.v13.synchronization2 |=
           as<VkPhysicalDeviceSynchronization2Features>(link).synchronization2;
@@ -144,6 +149,13 @@ std::span<const VulkanExtension> vulkan_extensions() noexcept {
   static constexpr VulkanExtension kExtensions[] = {
       {VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME, "VkPhysicalDeviceCooperativeMatrixFeaturesKHR",
        "cooperativeMatrix", "the fastest rows of f16 tensors"},
+      {"VK_KHR_shader_bfloat16", "VkPhysicalDeviceShaderBfloat16FeaturesKHR",
+       "shaderBFloat16Type, shaderBFloat16CooperativeMatrix", "the fastest rows of bf16 tensors"},
+      {"VK_NV_cooperative_matrix2", "VkPhysicalDeviceCooperativeMatrix2FeaturesNV",
+       "cooperativeMatrixWorkgroupScope, cooperativeMatrixFlexibleDimensions, "
+       "cooperativeMatrixReductions, cooperativeMatrixConversions, "
+       "cooperativeMatrixPerElementOperations, cooperativeMatrixTensorAddressing",
+       "the fastest rows of f16 tensors on devices that have it"},
   };
   return kExtensions;
 }

@@ -37,6 +37,7 @@
   X(vkCmdBindPipeline)           \
   X(vkCmdCopyBuffer)             \
   X(vkCmdDispatch)               \
+  X(vkCmdDispatchBase)           \
   X(vkCmdPipelineBarrier2)       \
   X(vkCmdPushConstants)          \
   X(vkCmdResetQueryPool)         \

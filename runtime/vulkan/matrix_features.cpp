@@ -10,6 +10,7 @@ namespace {
 
 // VK_COMPONENT_TYPE_BFLOAT16_KHR, which older headers lack.
 constexpr auto kBfloat16 = static_cast<VkComponentTypeKHR>(1000141000);
+constexpr const char* kBfloat16Extension = "VK_KHR_shader_bfloat16";
 
 std::optional<MatrixElement> element_of(VkComponentTypeKHR type) {
   if (type == kBfloat16) return MatrixElement::bf16;
@@ -43,6 +44,8 @@ std::optional<MatrixShape> shape_of(const VkCooperativeMatrixPropertiesKHR& from
                      *accumulator, subgroup ? MatrixScope::subgroup : MatrixScope::workgroup};
 }
 
+bool of_bfloat16(const MatrixShape& shape) { return shape.input == MatrixElement::bf16; }
+
 #if defined(VK_NV_cooperative_matrix2)  // headers from 1.4.300 on
 uint32_t matrix2_bits(const VkPhysicalDeviceCooperativeMatrix2FeaturesNV& has) {
   return (has.cooperativeMatrixWorkgroupScope ? kMatrix2WorkgroupScope : 0u) |
@@ -62,6 +65,10 @@ void read_matrix(const VkBaseInStructure* link, MatrixFeatures& features) {
     features.matrix |=
         reinterpret_cast<const VkPhysicalDeviceCooperativeMatrixFeaturesKHR*>(link)
             ->cooperativeMatrix != VK_FALSE;
+  if (link->sType == Bfloat16Features{}.sType) {
+    const auto& has = *reinterpret_cast<const Bfloat16Features*>(link);
+    features.bfloat16 |= has.shaderBFloat16Type && has.shaderBFloat16CooperativeMatrix;
+  }
 #if defined(VK_NV_cooperative_matrix2)
   if (link->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_2_FEATURES_NV)
     features.matrix2 |=
@@ -77,6 +84,8 @@ MatrixFeatures supported_matrices(const InstanceFunctions& vk, VkPhysicalDevice 
       VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR};
   Chain chain(all);
   chain.add(matrix);
+  Bfloat16Features bfloat16;
+  if (extensions.have(kBfloat16Extension)) chain.add(bfloat16);
 #if defined(VK_NV_cooperative_matrix2)
   VkPhysicalDeviceCooperativeMatrix2FeaturesNV matrix2{
       VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_2_FEATURES_NV};
@@ -89,7 +98,8 @@ MatrixFeatures supported_matrices(const InstanceFunctions& vk, VkPhysicalDevice 
   return features.matrix ? features : MatrixFeatures{};
 }
 
-std::vector<MatrixShape> matrix_shapes(const InstanceFunctions& vk, VkPhysicalDevice physical) {
+std::vector<MatrixShape> matrix_shapes(const InstanceFunctions& vk, VkPhysicalDevice physical,
+                                       const MatrixFeatures& features) {
   const auto query = vk.vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR;
   uint32_t count = 0;
   if (!query || query(physical, &count, nullptr) != VK_SUCCESS) return {};
@@ -99,18 +109,25 @@ std::vector<MatrixShape> matrix_shapes(const InstanceFunctions& vk, VkPhysicalDe
   std::vector<MatrixShape> shapes;
   for (const auto& one : all)
     if (const auto shape = shape_of(one);
-        shape && std::ranges::find(shapes, *shape) == shapes.end())
+        shape && (features.bfloat16 || !of_bfloat16(*shape)) &&
+        std::ranges::find(shapes, *shape) == shapes.end())
       shapes.push_back(*shape);
   return shapes;
 }
 
 MatrixRequest::MatrixRequest(const DeviceTraits& traits, VulkanFeatureChain& chain,
                              std::vector<const char*>& extensions) {
-  if (traits.matrix_shapes.empty()) return;
+  if (traits.matrix_shapes.empty() && traits.matrix2 == 0) return;
   matrix_.cooperativeMatrix = VK_TRUE;
   matrix_.pNext = chain.v13.pNext;
   chain.v13.pNext = &matrix_;
   extensions.push_back(VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME);
+  if (std::ranges::any_of(traits.matrix_shapes, of_bfloat16)) {
+    bfloat16_.shaderBFloat16Type = bfloat16_.shaderBFloat16CooperativeMatrix = VK_TRUE;
+    bfloat16_.pNext = chain.v13.pNext;
+    chain.v13.pNext = &bfloat16_;
+    extensions.push_back(kBfloat16Extension);
+  }
 #if defined(VK_NV_cooperative_matrix2)
   if (traits.matrix2 == 0) return;
   const auto has = [&](uint32_t bit) -> VkBool32 { return (traits.matrix2 & bit) != 0; };

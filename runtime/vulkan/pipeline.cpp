@@ -39,7 +39,8 @@ Result<VkPipeline> make_pipeline(DeviceState& device, decide::Shader shader,
       VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO};
   subgroups.requiredSubgroupSize = subgroup_size;
   if (subgroup_size != 0) {
-    info.stage.pNext = &subgroups;
+    // Without it all subgroups have one size, else the row would not have been chosen.
+    if (device.traits.subgroup_size_control) info.stage.pNext = &subgroups;
     info.stage.flags = VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT;
   }
   info.layout = device.layout;

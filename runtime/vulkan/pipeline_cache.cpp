@@ -1,12 +1,12 @@
 // The pipeline cache on disk: one file per device and driver, replaced as a whole. Its own header and
 // checksum come first, because a driver need not survive a damaged blob.
-#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 
 #include "base/options.hpp"
+#include "vulkan/cache_file.hpp"
 #include "vulkan/device_state.hpp"
 #include "vulkan/result.hpp"
 
@@ -22,13 +22,6 @@ struct FileHeader {
 };
 constexpr char kMagic[8] = {'W', 'E', 'F', 'T', 'P', 'C', '0', '1'};
 constexpr uint64_t kMaxBytes = 256u << 20;
-
-// FNV-1a, 64 bits (Fowler, Noll, Vo).
-uint64_t checksum(const std::vector<std::byte>& data) {
-  uint64_t hash = 14695981039346656037ull;
-  for (std::byte b : data) hash = (hash ^ static_cast<uint64_t>(b)) * 1099511628211ull;
-  return hash;
-}
 
 std::string file_name(const DeviceTraits& traits) {
   char text[160];
@@ -97,29 +90,6 @@ Result<std::vector<std::byte>> merged_data(DeviceState& device) {
   return data;
 }
 
-// Written beside the target and renamed, so that a reader sees the old file or the new one.
-Result<void> replace_file(const std::string& path, const FileHeader& header, const std::vector<std::byte>& data) {
-  const auto now = std::chrono::steady_clock::now().time_since_epoch().count();
-  const std::string temporary = path + "." + std::to_string(now) + "." +
-                                std::to_string(reinterpret_cast<uintptr_t>(&header)) + ".tmp";
-  std::error_code error;
-  {
-    std::ofstream file(temporary, std::ios::binary);
-    file.write(reinterpret_cast<const char*>(&header), sizeof header);
-    file.write(reinterpret_cast<const char*>(data.data()), static_cast<std::streamsize>(data.size()));
-    if (!file.flush()) {
-      file.close();
-      fs::remove(temporary, error);
-      return fail(Code::internal, "pipeline cache: could not write " + temporary);
-    }
-  }
-  fs::rename(temporary, path, error);
-  if (!error) return {};
-  std::error_code ignored;
-  fs::remove(temporary, ignored);
-  return fail(Code::internal, "pipeline cache: could not replace " + path + ": " + error.message());
-}
-
 }  // namespace
 
 Result<void> open_pipeline_cache(DeviceState& device) {
@@ -145,7 +115,8 @@ Result<void> save_pipeline_cache(DeviceState& device) {
   std::memcpy(header.magic, kMagic, sizeof kMagic);
   header.data_bytes = data.size();
   header.checksum = checksum(data);
-  WEFT_TRY(replace_file(device.pipeline_cache_path, header, data));
+  WEFT_TRY(replace_file("pipeline cache", device.pipeline_cache_path,
+                        std::as_bytes(std::span(&header, 1)), data));
   device.pipeline_cache_changed = false;
   return {};
 }

@@ -121,7 +121,7 @@ DeviceInfo query_with(const InstanceFunctions& vk, VkPhysicalDevice physical, co
   set_features(features.core, info.traits);
   if (info.traits.api_version >= VK_API_VERSION_1_3) {
     query_cores(vk, physical, info.traits);
-    if (features.matrix.matrix) info.traits.matrix_shapes = matrix_shapes(vk, physical);
+    if (features.matrix.matrix) info.traits.matrix_shapes = matrix_shapes(vk, physical, features.matrix);
     info.traits.matrix2 = features.matrix.matrix2;
   }
   const bool has_queue = family != VK_QUEUE_FAMILY_IGNORED;

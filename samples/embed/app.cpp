@@ -86,6 +86,8 @@ Result<void> App::make_device() {
   VkDeviceCreateInfo info{VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO, &features.features2};
   info.queueCreateInfoCount = 1;
   info.pQueueCreateInfos = &queue_info;
+  info.enabledExtensionCount = static_cast<uint32_t>(extensions.size());
+  info.ppEnabledExtensionNames = extensions.data();
   WEFT_TRY(check(vkCreateDevice(physical, &info, nullptr, &device), "vkCreateDevice"));
   vkGetDeviceQueue(device, family, 0, &queue);
   return {};

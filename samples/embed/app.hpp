@@ -37,6 +37,7 @@ struct App {
   VkPhysicalDevice physical = VK_NULL_HANDLE;
   uint32_t family = 0;
   weft::VulkanFeatureChain features;
+  std::vector<const char*> extensions;  // of the device
   VkDevice device = VK_NULL_HANDLE;
   VkQueue queue = VK_NULL_HANDLE;
   VkCommandPool pool = VK_NULL_HANDLE;

@@ -14,7 +14,12 @@ const bool kMasked = kWindow || kRegions || kHasBias || kMaskKind != WEFT_MASK_N
 bool has(const uint feature) { return (kFeatures & feature) != 0u; }
 
 WEFT_BUFFER(8) readonly buffer Arguments { AttentionArgs a; };
+uvec2 args_address() { return push.args; }
+#ifdef WEFT_ARGS_IN_PLACE  // read where they are used: no register holds them until then
+#define args Arguments(push.args).a
+#else
 AttentionArgs args;  // read by main
+#endif
 
 int read_int(uvec2 list, uint i) { return int(Words(list).v[i]); }
 

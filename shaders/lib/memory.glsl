@@ -34,15 +34,19 @@ uvec2 word_address(uvec2 address) { return uvec2(address.x & ~3u, address.y); }
 
 // Addresses here are the same for all invocations, and what differs between them is an index: a CPU
 // driver crashes while compiling 16-wide code for addresses that differ.
-float load_element(uint type, uvec2 base, uint index) {
-  if (type == WEFT_TYPE_F32) return Floats(base).v[index];
+uint load_bits16(uvec2 base, uint index) {
 #ifdef WEFT_NATIVE16
-  return bits16_to_float(type, uint(Shorts(base).v[index]));
+  return uint(Shorts(base).v[index]);
 #else
   uint place = index + ((base.x >> 1) & 1u);
   uint word = Words(word_address(base)).v[place >> 1];
-  return bits16_to_float(type, (place & 1u) == 0u ? word & 0xffffu : word >> 16);
+  return (place & 1u) == 0u ? word & 0xffffu : word >> 16;
 #endif
+}
+
+float load_element(uint type, uvec2 base, uint index) {
+  if (type == WEFT_TYPE_F32) return Floats(base).v[index];
+  return bits16_to_float(type, load_bits16(base, index));
 }
 
 // The group-th four elements of the row that begins at element "start", of which the first "valid"
@@ -61,6 +65,17 @@ vec4 load_group(uint type, bool aligned, uvec2 base, uint start, uint group, uin
   if (valid > 2u) values.z = load_element(type, base, min(first + 2u, last));
   if (valid > 3u) values.w = load_element(type, base, min(first + 3u, last));
   return values;
+}
+
+// The same of 16-bit elements, as they are.
+uvec2 load_pairs(bool aligned, uvec2 base, uint start, uint group, uint valid) {
+  if (aligned) return WordPairs(base).v[(start >> 2) + group];
+  uint first = start + group * 4u, last = first + valid - 1u;
+  uvec2 pairs = uvec2(load_bits16(base, first), 0u);
+  if (valid > 1u) pairs.x |= load_bits16(base, min(first + 1u, last)) << 16;
+  if (valid > 2u) pairs.y = load_bits16(base, min(first + 2u, last));
+  if (valid > 3u) pairs.y |= load_bits16(base, min(first + 3u, last)) << 16;
+  return pairs;
 }
 
 void store_element(uint type, uvec2 base, uint index, float value) {

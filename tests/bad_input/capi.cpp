@@ -44,6 +44,12 @@ Rows device_rows(const CWorld& w) {
   option(
       "negative flops", {"device: ", "max_flops_per_submission is -1"},
       [](auto& o) { o.max_flops_per_submission = -1; }, Code::invalid_argument);
+  option(
+      "a self-test that is none", {"device: ", "self_test is \"yes\""},
+      [](auto& o) { o.self_test = "yes"; }, Code::invalid_argument);
+  option(
+      "negative time", {"device: ", "tune_seconds is -1"}, [](auto& o) { o.tune_seconds = -1; },
+      Code::invalid_argument);
   static weft_allocator short_one{}, partial = sized<weft_allocator>(),
                                      reserved = sized<weft_allocator>();
   partial.free = [](void*, void*) {};

@@ -26,6 +26,13 @@ Rows option_rows() {
     wrong.add(std::string("flops ") + shown,
               {std::string("max_flops_per_submission is ") + shown, "0 (a default) or more"},
               [flops](O& o) { o.max_flops_per_submission = flops; });
+  for (const auto& [seconds, shown] :
+       {std::pair{-1.0, "-1"}, {std::numeric_limits<double>::quiet_NaN(), "nan"}})
+    wrong.add(std::string("tuning for ") + shown,
+              {std::string("tune_seconds is ") + shown, "0 (never) or more"},
+              [seconds](O& o) { o.tune_seconds = seconds; });
+  wrong.add("a self-test that is none", {"self_test is \"yes\"", "on, off or trust"},
+            [](O& o) { o.self_test = "yes"; });
   wrong.add("one allocation function", {"host_allocator needs", "or none of them; found 1"},
             [](O& o) { o.host_allocator.allocate = no_memory; });
   wrong.add("two allocation functions", {"host_allocator needs", "or none of them; found 2"},

@@ -42,9 +42,11 @@ bool can_run(const decide::AttentionRow& row, const cases::AttentionCase& c) {
   const decide::AttentionProblem asked{.head_dim = static_cast<uint32_t>(c.head_dim),
                                        .value_dim = static_cast<uint32_t>(c.value_dim),
                                        .q_len = static_cast<uint32_t>(c.q_len),
+                                       .half = c.kv != DType::f32,
                                        .features = features_of(c),
                                        .kv_len = static_cast<uint32_t>(c.kv_len),
-                                       .inputs = decide::common_inputs({c.query, c.kv})};
+                                       .inputs = decide::common_inputs({c.query, c.kv}),
+                                       .query_half = c.query != DType::f32};
   return decide::why_not(device().traits(), row, asked).empty();
 }
 
@@ -64,7 +66,7 @@ Result<std::string> run_attention(const Device& device, const AttentionTest& tes
   if (!row.empty() && plan.kernel() != row)
     found += std::string("the row ") + plan.kernel() + " ran. ";
   found += compare("output", runs.first[0], data.output, expected.output,
-                   allowed_output(data.inputs, expected));
+                   allowed_output(data.inputs, expected, weight_rounding(plan.kernel())));
   if (problem.logsumexp)
     found += compare("logsumexp", runs.first[1], data.logsumexp, expected.logsumexp,
                      allowed_logsumexp(data.inputs, expected));

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "reference/array.hpp"
@@ -36,9 +37,13 @@ std::string compare(const char* name, const std::vector<std::byte>& bytes,
 // Errors of a score: its dot product, and the exponential's argument in fp32.
 double score_error(double magnitude);
 // A row of the output: errors of scores move it by their size times its spread around the mean;
-// sums over keys add theirs.
+// sums over keys add theirs. Kernel rows that multiply by matrix units round every weight to the
+// units' type besides, which moves the output by up to `weight_rounding` times the sum of its
+// terms' sizes.
 Allowed allowed_output(const reference::AttentionInputs& inputs,
-                       const reference::AttentionResult& result);
+                       const reference::AttentionResult& result, double weight_rounding = 0.0);
+// The largest relative error of a weight that this kernel row rounds, 0 for rows that don't.
+double weight_rounding(std::string_view kernel);
 Allowed allowed_logsumexp(const reference::AttentionInputs& inputs,
                           const reference::AttentionResult& result);
 // A weight is an exponential: a score's error is its relative error.

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <string>
 
+#include "decide/select.hpp"
 #include "device/host_app.hpp"
 
 using namespace weft;
@@ -133,6 +134,51 @@ TEST_CASE("enabled features are read from single structures too") {
       VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_16BIT_STORAGE_FEATURES, &address, VK_TRUE};
   given.enabled_features = &half;
   CHECK(must(adopt_device(given)).traits().storage_16bit);
+}
+
+TEST_CASE("matrices are used where the app enabled them, after a self-test under its lock") {
+  HostApp host;
+  CHECK(host.adopt().traits().matrix_shapes.empty());
+  std::vector<MatrixShape> listed;
+  VkPhysicalDeviceProperties properties;
+  vkGetPhysicalDeviceProperties(host.app.physical, &properties);
+  for (const DeviceInfo& info : must(Device::list()))
+    if (info.traits.name == properties.deviceName) listed = info.traits.matrix_shapes;
+  std::erase_if(listed, [](const MatrixShape& shape) { return shape.input == MatrixElement::bf16; });
+  if (listed.empty()) SKIP("this device has no cooperative matrices");
+
+  host.app.close_device();
+  VkPhysicalDeviceCooperativeMatrixFeaturesKHR matrix{
+      VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR, nullptr, VK_TRUE};
+  host.app.features.v13.pNext = &matrix;
+  host.app.extensions = {VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME};
+  must(host.app.make_device());
+  must(host.app.make_pipeline());
+  must(host.app.make_commands());
+  int locked = 0;
+  VulkanDevice given = host.app.to_adopt();
+  given.lock_queue = [&] { ++locked; };
+  given.unlock_queue = [] {};
+  const AttentionDesc desc{.query_dtype = DType::f16, .kv_dtype = DType::f16,
+                           .output_dtype = DType::f16, .head_dim = 32, .value_dim = 32,
+                           .q_len = 16, .kv_len = 32};
+  size_t rows = 0;
+  for (const decide::AttentionRow& row : decide::attention_rows()) {
+    DeviceOptions options;
+    options.kernel = row.name;
+    options.self_test = "on";
+    const Device device = must(adopt_device(given, options));
+    CHECK(device.traits().matrix_shapes == listed);
+    if (row.matrix.m == 0 ||
+        !decide::why_not(device.traits(), row, decide::problem_of(desc)).empty())
+      continue;
+    INFO(row.name);
+    const int before = locked;
+    CHECK(must(Attention::plan(device, desc)).kernel() == std::string(row.name));
+    CHECK(locked > before);  // the self-test was submitted to the app's queue
+    ++rows;
+  }
+  CHECK(rows > 0);
 }
 
 TEST_CASE("an adopted device computes in the app's buffers and leaves the app's things alone") {
@@ -305,7 +351,7 @@ TEST_CASE("work waits for the app's semaphores and signals them") {
   const VkSemaphore semaphore = host.timeline();
   for (const bool cut : {false, true}) {
     DeviceOptions options;
-    options.max_flops_per_submission = cut ? 1 : 0;
+    options.max_flops_per_submission = cut ? 2 * kCount / 4 * 4 * 4 : 0;  // one product's
     const Device device = host.adopt(options);
     const embed::AppBuffer in = host.buffer(kCount), out = host.buffer(kCount);
     const Tensor identity = must(device.tensor(DType::f32, {4, 4}));

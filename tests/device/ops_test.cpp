@@ -3,7 +3,7 @@
 #include <functional>
 #include <string>
 
-#include "decide/kernels.hpp"
+#include "decide/select.hpp"
 #include "device/compare.hpp"
 #include "device/fixture.hpp"
 
@@ -80,10 +80,13 @@ Result<std::string> run(const Device& device, const OpCase& c, const Problem& p,
   return problem;
 }
 
-std::vector<DeviceKind> ways(const cases::LinearCase&) {
+std::vector<DeviceKind> ways(const cases::LinearCase& c) {
+  const decide::LinearProblem asked{static_cast<uint32_t>(c.rows), static_cast<uint32_t>(c.out_features),
+                                    c.weight != DType::f32,
+                                    decide::common_inputs({c.input, c.weight})};
   std::vector<DeviceKind> kinds;
   for (const decide::LinearRow& row : decide::linear_rows())
-    if ((row.needs & ~decide::met_needs(device().traits())) == 0 &&
+    if (decide::why_not(device().traits(), row, asked).empty() &&
         (selection().kernel.empty() || selection().kernel == row.name))
       kinds.push_back({.kernel = row.name, .without_16bit = row.needs == decide::kNeedNothing});
   return kinds;

@@ -216,6 +216,50 @@ TEST_CASE("long work is cut into several submissions with the same result") {
   CHECK(results[0] == results[1]);
 }
 
+TEST_CASE("a long operation runs in parts, with the same bits and one time") {
+  const int64_t batch = 2, heads = 3, q_len = 70, kv_len = 40, dim = 16, out_features = 100;
+  const double whole = 2.0 * batch * heads * q_len * kv_len * 2 * dim;
+  const auto run = [&](double most, bool timestamps) {
+    Opened opened({.max_flops_per_submission = most});
+    const Device& device = opened.device;
+    const Tensor query = filled(device, {batch, heads, q_len, dim}, 0.01f);
+    const Tensor key = filled(device, {batch, heads, kv_len, dim}, 0.003f);
+    const Tensor output = must(device.tensor(DType::f32, {batch, heads, q_len, dim}));
+    const Tensor weight = filled(device, {out_features, dim}, 0.02f);
+    const Tensor product = must(device.tensor(DType::f32, {batch, heads, q_len, out_features}));
+    Recorder recorder(device);
+    must(attention(recorder, {.query = query, .key = key, .value = key, .output = output}));
+    must(linear(recorder, {.input = output, .weight = weight, .output = product}));
+    const Program program = must(recorder.finish({.timestamps = timestamps}));
+    for (int turn = 0; turn < 2; ++turn) must(must(program.run()).wait());
+    CHECK(program.stats().operations == 2);
+    CHECK(program.stats().barriers == (most == 1e15 ? 1 : 0));  // else the cut stands there
+    if (timestamps) {
+      const auto times = must(program.times());
+      REQUIRE(times.size() == 2);
+      CHECK(times[0].flops == whole);
+      CHECK((times[0].begin_ns == 0 && times[0].begin_ns < times[0].end_ns));
+      CHECK((times[0].end_ns <= times[1].begin_ns && times[1].begin_ns < times[1].end_ns));
+    }
+    auto results = must(device.download<float>(output));
+    const auto second = must(device.download<float>(product));
+    results.insert(results.end(), second.begin(), second.end());
+    return std::pair(results, program.stats().submissions);
+  };
+  const bool timed = Opened().device.traits().timestamp_period_ns != 0;
+  const auto uncut = run(1e15, timed);
+  CHECK(uncut.second == 1);
+  // Rows of workgroups, then heads or items as well, then every workgroup by itself.
+  uint32_t last = 1;
+  for (const double most : {whole / 2, whole / 10, 1.0}) {
+    const auto cut = run(most, timed);
+    CHECK(cut.second > last);
+    CHECK((most == 1.0 || cut.second <= 64));
+    CHECK(cut.first == uncut.first);
+    last = cut.second;
+  }
+}
+
 TEST_CASE("timestamps give every operation its time, in order") {
   Opened opened;
   if (opened.device.traits().timestamp_period_ns == 0) SKIP("this device has no timestamps");

@@ -331,6 +331,7 @@ TEST_CASE("every device has a row for every size") {
 TEST_CASE("every real row can be forced on a device that meets its needs") {
   for (const DeviceTraits& traits : {kGpu, kCpu}) {
     for (const AttentionRow& row : attention_rows()) {
+      INFO(row.name);
       if (row.matrix.m != 0) continue;
       const AttentionProblem small{.head_dim = 4, .value_dim = 4, .kv_len = 1, .inputs = row.inputs};
       const auto forced = select_attention(traits, small, {.kernel = row.name});

@@ -41,6 +41,8 @@ class SpirvReader {
   bool valid() const { return valid_; }
   // Numbers of the capabilities that the module needs.
   const std::set<uint32_t>& capabilities() const { return capabilities_; }
+  // Numbers of the built-in variables that it declares.
+  const std::set<uint32_t>& built_ins() const { return built_ins_; }
   // Whether a variable lies in workgroup memory.
   bool shares_memory() const { return shares_memory_; }
   // Structures of this name that lie in memory (their members have offsets).
@@ -73,7 +75,7 @@ class SpirvReader {
   static constexpr uint32_t kOpName = 5, kOpMemberName = 6, kOpTypeStruct = 30;
   static constexpr uint32_t kOpDecorate = 71, kOpMemberDecorate = 72;
   static constexpr uint32_t kOpCapability = 17, kOpVariable = 59;
-  static constexpr uint32_t kSpecId = 1, kOffset = 35, kWorkgroup = 4;
+  static constexpr uint32_t kSpecId = 1, kBuiltIn = 11, kOffset = 35, kWorkgroup = 4;
 
   static std::string string_at(std::span<const uint32_t> words) {
     std::string out;
@@ -95,13 +97,14 @@ class SpirvReader {
     if (opcode == kOpTypeStruct)
       struct_sizes_[operands[0]] = static_cast<uint32_t>(operands.size() - 1);
     if (opcode == kOpDecorate && operands[1] == kSpecId) spec_ids_[operands[0]] = operands[2];
+    if (opcode == kOpDecorate && operands[1] == kBuiltIn) built_ins_.insert(operands[2]);
     if (opcode == kOpMemberDecorate && operands[2] == kOffset)
       members_[{operands[0], operands[1]}].offset = operands[3];
   }
 
   bool valid_ = false;
   bool shares_memory_ = false;
-  std::set<uint32_t> capabilities_;
+  std::set<uint32_t> capabilities_, built_ins_;
   std::map<uint32_t, std::string> names_;
   std::map<uint32_t, uint32_t> struct_sizes_;  // id to member count
   std::map<std::pair<uint32_t, uint32_t>, SpirvMember> members_;

@@ -43,12 +43,22 @@ struct DeviceOptions {
   // Empty: the environment variable WEFT_DEVICE; if that is empty too, the best by type
   // (discrete, integrated, virtual, CPU).
   std::string name;
-  // Folder of the on-disk pipeline cache. Empty: WEFT_CACHE_DIR; if that is empty too, no file.
+  // Folder of the on-disk pipeline cache and, beside it, of what was found out about the device: self-tests
+  // and measurements. Empty: WEFT_CACHE_DIR; if that is empty too, no file.
   std::string cache_dir;
   // Kernel rows to force, and beginnings of the names of rows to leave out; comma separated. Empty: WEFT_KERNEL,
   // WEFT_DISABLE.
   std::string kernel;
   std::string disable;
+  // Rows that use what drivers get wrong (matrix units) run a small problem on the device against the host
+  // before they are first chosen: once for a device, driver and library where there is a cache folder, else
+  // once for every open device. "off": not run, and such rows are not chosen. "trust": not run, and they may
+  // be chosen (to compile without running). "on": run. Empty: WEFT_SELF_TEST; if that is empty too, on.
+  // invalid_argument for another word.
+  std::string self_test;
+  // Above 0: an attention whose lengths are known and that was never measured on this device is measured
+  // when it is first planned, for about so many seconds (weft/tune.hpp). 0: only tune() measures.
+  double tune_seconds = 0;
   // Loads the validation layer; also by WEFT_VALIDATION=1. unsupported where the layer is missing.
   bool validation = false;
   // Pretends that the device has no 16-bit memory access, to test what such devices run.
@@ -56,7 +66,10 @@ struct DeviceOptions {
   // Pretends that the host can't see device memory, to test the copies that discrete devices make.
   bool without_direct_access = false;
   // Work recorded in one submission is cut above this much arithmetic, so that no driver's watchdog
-  // fires. 0: a default by device type. Counts attention and linear; one operation is never cut.
+  // fires and other work gets its turn; an operation that has more runs in parts, cut between workgroups.
+  // Counts attention, weights and linear. 0: what takes a tenth of a second at a slow pace: 1e9 for every core
+  // where the driver counts them (DeviceTraits::core_count), else 200e9 on discrete and 50e9 on other
+  // GPUs; no limit on CPU devices. What is recorded into an app's command buffer is never cut.
   double max_flops_per_submission = 0;
   LogCallback log;  // must stay usable until everything made from the device is gone
   // Must stay usable until everything made from the device is gone.

@@ -53,7 +53,7 @@ struct ProgramStats {
 };
 
 // Device time of one operation, from timestamps. Of operations that overlap, the later one's time begins where
-// the earlier one's ends.
+// the earlier one's ends; of one that is cut into several submissions, what lies between them counts.
 struct OperationTime {
   std::string name;    // "linear image.0.attn.query"
   std::string kernel;  // the kernel row that ran

@@ -39,11 +39,11 @@ struct VulkanFeature {
 WEFT_EXPORT std::span<const VulkanFeature> vulkan_features() noexcept;
 
 // Extensions that add kernel rows: where the device has one, enable it, and hang its structure with
-// the feature set on the chain below (chain.v13.pNext).
+// the features set on the chain below (chain.v13.pNext).
 struct VulkanExtension {
   const char* name;       // "VK_KHR_cooperative_matrix"
   const char* structure;  // "VkPhysicalDeviceCooperativeMatrixFeaturesKHR"
-  const char* feature;    // its member, "cooperativeMatrix"
+  const char* feature;    // its members, "cooperativeMatrix"; several are separated by ", "
   const char* why;
 };
 WEFT_EXPORT std::span<const VulkanExtension> vulkan_extensions() noexcept;
@@ -120,6 +120,8 @@ struct VulkanDevice {
 // pipeline cache, pipelines, command pools and memory of its own, and takes them down with the last
 // handle, after its own work has run. DeviceOptions::name and validation must be left alone: the
 // device is chosen, and the app's instance has the layers that it has; validation_messages() is 0.
+// Planning, and recording what was never planned, may submit a self-test to the queue and wait for it
+// (DeviceOptions::self_test), as uploads and downloads submit.
 // Errors: invalid_argument (a null handle, a queue family without compute, one lock function
 // without the other), unsupported (Vulkan below 1.3, a required feature that is not enabled),
 // out_of_memory.

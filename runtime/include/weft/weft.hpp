@@ -8,4 +8,5 @@
 #include "weft/recorder.hpp"
 #include "weft/tensor.hpp"
 #include "weft/traits.hpp"
+#include "weft/tune.hpp"
 #include "weft/version.hpp"

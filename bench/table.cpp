@@ -1,0 +1,107 @@
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <map>
+#include <set>
+
+#include "results.hpp"
+
+namespace weft::bench {
+namespace {
+
+double ceiling(const std::vector<Ceiling>& ceilings, const std::string& id) {
+  for (const Ceiling& one : ceilings)
+    if (one.id == id) return one.value;
+  return 0;
+}
+
+const Series* weft_series(const Entry& entry, Clock clock) {
+  for (const Series& one : entry.runs)
+    if (one.who == "weft" && one.clock == clock) return &one;
+  return nullptr;
+}
+
+// Of several settings of a peer, the fastest.
+double best_ns(const Entry& entry, const std::string& who) {
+  double best = 0;
+  for (const Series& one : entry.runs) {
+    if (one.who != who || one.clock != Clock::wall) continue;
+    const double ns = median(one.samples_ns);
+    if (best == 0 || ns < best) best = ns;
+  }
+  return best;
+}
+
+std::set<std::string> peers_of(const Results& results) {
+  std::set<std::string> peers;
+  for (const Entry& entry : results.entries)
+    for (const Series& one : entry.runs)
+      if (one.who != "weft") peers.insert(one.who);
+  return peers;
+}
+
+void print_ceilings(const std::vector<Ceiling>& ceilings) {
+  for (const Ceiling& one : ceilings)
+    std::printf("%-16s %10.1f G%s  %s\n", one.id.c_str(), 1e-9 * one.value, one.unit.c_str(),
+                one.detail.c_str());
+  if (!ceilings.empty()) std::printf("\n");
+}
+
+}  // namespace
+
+double share_of_ceiling(const std::vector<Ceiling>& ceilings, const Entry& entry, double ns) {
+  double arithmetic = ceiling(ceilings, "fma_f32");  // accumulators are always f32
+  if (!entry.is_f32) arithmetic = std::max(arithmetic, ceiling(ceilings, "matrix_f16_f32"));
+  const double memory = ceiling(ceilings, "copy");
+  if (arithmetic <= 0 || memory <= 0 || ns <= 0) return 0;
+  return 1e9 * std::max(entry.work.flops / arithmetic, entry.work.bytes / memory) / ns;
+}
+
+void print_table(const Results& results) {
+  print_ceilings(results.ceilings);
+  if (results.entries.empty()) return;
+  const auto peers = peers_of(results);
+  std::printf("%-48s %10s %10s %8s  %-26s %8s", "case (medians)", "weft ms", "device ms",
+              "record us", "kernel row", "ceiling");
+  for (const std::string& who : peers) std::printf(" %12s", who.c_str());
+  std::printf("\n");
+  std::map<std::string, std::pair<double, int>> logs;
+  for (const Entry& entry : results.entries) {
+    const Series* wall = weft_series(entry, Clock::wall);
+    if (!wall) {
+      std::printf("%-48s %s%s\n", entry.line.c_str(), entry.refused.c_str(), entry.error.c_str());
+      continue;
+    }
+    const Series* device = weft_series(entry, Clock::device);
+    const Series* record = weft_series(entry, Clock::host_record);
+    const double ns = median(wall->samples_ns);
+    const double share = share_of_ceiling(results.ceilings, entry, ns);
+    std::printf("%-48s %10.3f %10.3f %9.1f  %-26s ", entry.line.c_str(), 1e-6 * ns,
+                device ? 1e-6 * median(device->samples_ns) : 0.0,
+                record ? 1e-3 * median(record->samples_ns) : 0.0, wall->detail.c_str());
+    if (share > 0)
+      std::printf("%7.1f%%", 100 * share);
+    else
+      std::printf("%8s", "-");
+    for (const std::string& who : peers) {
+      const double theirs = best_ns(entry, who);
+      if (theirs <= 0) {
+        std::printf(" %12s", "-");
+        continue;
+      }
+      std::printf(" %11.2fx", theirs / ns);
+      logs[who].first += std::log(theirs / ns);
+      logs[who].second += 1;
+    }
+    std::printf("%s%s\n", entry.error.empty() ? "" : "  ", entry.error.c_str());
+  }
+  if (peers.empty()) return;
+  std::printf("%-116s", "geometric mean (above 1: Weft is faster)");
+  for (const std::string& who : peers) {
+    const auto [sum, count] = logs[who];
+    std::printf(" %11.2fx", count ? std::exp(sum / count) : 0.0);
+  }
+  std::printf("\n");
+}
+
+}  // namespace weft::bench

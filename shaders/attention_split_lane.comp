@@ -1,0 +1,206 @@
+// Attention forward for few query rows over many keys, in parts (attention_combine puts them together), for
+// CPU drivers. One invocation = one row of a fold (lib/split.glsl) x one chunk of the value dimension. Rows of
+// a workgroup are its invocations, or, where kBlockQ is 1, all invocations compute the same row: a driver that
+// knows what does not differ between them computes it once, in scalar instructions, and reads it without gathering.
+// Online softmax in the log2 domain, kBlockKv keys a step, all in fp32. Needs no device feature
+// (WEFT_NATIVE16: 16-bit storage). Shared memory: 0 bytes. No barriers, no subgroup operations.
+// Grid: x = ceil(rows of a fold / kBlockQ) x parts x chunks (chunk runs fastest), y = folds of heads, z = of items.
+#version 460
+#extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_buffer_reference : require
+#extension GL_EXT_buffer_reference_uvec2 : require
+#extension GL_EXT_control_flow_attributes : require
+#ifdef WEFT_NATIVE16
+#extension GL_EXT_shader_16bit_storage : require
+#endif
+
+#include "params.h"
+
+layout(local_size_x_id = WEFT_ATTENTION_LOCAL_SIZE) in;
+layout(constant_id = WEFT_ATTENTION_LOCAL_SIZE) const uint kLocalSize = 8;
+layout(constant_id = WEFT_ATTENTION_HEAD_DIM) const uint kHeadDim = 64;
+layout(constant_id = WEFT_ATTENTION_VALUE_DIM) const uint kValueDim = 64;
+layout(constant_id = WEFT_ATTENTION_BLOCK_KV) const uint kBlockKv = 8;
+layout(constant_id = WEFT_ATTENTION_VALUE_CHUNK) const uint kValueChunk = 64;
+layout(constant_id = WEFT_ATTENTION_QUERY_TYPE) const uint kQueryType = 0;
+layout(constant_id = WEFT_ATTENTION_KV_TYPE) const uint kKvType = 0;
+layout(constant_id = WEFT_ATTENTION_OUTPUT_TYPE) const uint kOutputType = 0;
+layout(constant_id = WEFT_ATTENTION_MASK_KIND) const uint kMaskKind = 0;
+layout(constant_id = WEFT_ATTENTION_MASK_TYPE) const uint kMaskType = 0;
+layout(constant_id = WEFT_ATTENTION_HAS_BIAS) const bool kHasBias = false;
+layout(constant_id = WEFT_ATTENTION_BIAS_TYPE) const uint kBiasType = 0;
+layout(constant_id = WEFT_ATTENTION_FEATURES) const uint kFeatures = 0;
+layout(constant_id = WEFT_ATTENTION_ALIGNED) const bool kAligned = true;
+layout(constant_id = WEFT_ATTENTION_BLOCK_Q) const uint kBlockQ = 8;  // 1, or the local size
+
+#include "lib/dot.glsl"
+#include "lib/split.glsl"
+
+const uint kHeadGroups = (kHeadDim + 3u) / 4u;
+const uint kValueGroups = (kValueDim + 3u) / 4u;
+const uint kChunkGroups = kValueChunk < kValueDim ? kValueChunk / 4u : kValueGroups;
+const uint kChunks = (kValueDim + kValueChunk - 1u) / kValueChunk;
+
+vec4 held[kHeadGroups];  // the query row, scaled
+vec4 sum[kChunkGroups];
+float top, weight_sum;
+Row row;
+Block block;
+uvec2 key, value;                // of the (item, head) slice
+uvec2 key_stride, value_stride;  // bytes from row to row
+uint group0;                     // the first group of the chunk
+
+uint touched = 0;  // some bits of what was read ahead
+
+// Reads a word of every 64 bytes of a row.
+void touch_row(uvec2 base, const uint dim) {
+  Words words = Words(word_address(base));
+  [[unroll]] for (uint byte = 0; byte < dim << type_shift(kKvType); byte += 64u) touched |= words.v[byte / 4u];
+}
+
+// Brings the keys and values of the step that begins with key "first" into the caches, all at once: scalar code
+// alone asks for too little at a time to keep memory busy.
+void read_ahead(uint first) {
+  [[unroll]] for (uint j = 0; j < kBlockKv; ++j) touch_row(address_step(key, key_stride, first + j), kHeadDim);
+  [[unroll]] for (uint j = 0; j < kBlockKv; ++j) {
+    touch_row(address_step(value, value_stride, first + j), kChunkGroups * 4u < kValueDim ? kChunkGroups * 4u : kValueDim);
+  }
+}
+
+// One step of the online softmax over keys first to first + count - 1. "count" and "masked" are
+// constants; count is at most kBlockKv, and keys take part anyway where masked is false.
+void attend(uint first, const uint count, const bool masked) {
+  uvec2 at[kBlockKv];
+  at[0] = address_step(key, key_stride, first);
+  [[unroll]] for (uint j = 1; j < count; ++j) at[j] = address_add(at[j - 1], key_stride);
+  float score[kBlockKv];
+  [[unroll]] for (uint j = 0; j < count; ++j) score[j] = 0.0;
+  [[unroll]] for (uint g = 0; g < kHeadGroups; ++g) {
+    [[unroll]] for (uint j = 0; j < count; ++j) {
+      vec4 k = load_group(kKvType, kAligned, at[j], 0u, g, kHeadDim - 4u * g);
+      score[j] = dot_add(held[g], k, score[j]);
+    }
+  }
+
+  bool keep[kBlockKv];
+  float new_top = top;
+  [[unroll]] for (uint j = 0; j < count; ++j) {
+    score[j] = cap_score(score[j]);
+    if (masked) {
+      float added = key_bias(block, row, first + j);
+      keep[j] = added != kExcluded;
+      score[j] = keep[j] ? score[j] + added : kExcluded;
+    }
+    new_top = max(new_top, score[j]);
+  }
+  float shrink = exp2(top - new_top), block_sum = 0.0;
+  top = new_top;
+  [[unroll]] for (uint j = 0; j < count; ++j) {
+    score[j] = exp2(score[j] - new_top);
+    if (masked && !keep[j]) score[j] = 0.0;
+    block_sum += score[j];
+  }
+  weight_sum = fma(weight_sum, shrink, block_sum);
+
+  at[0] = address_step(value, value_stride, first);
+  [[unroll]] for (uint j = 1; j < count; ++j) at[j] = address_add(at[j - 1], value_stride);
+  [[unroll]] for (uint g = 0; g < kChunkGroups; ++g) {
+    vec4 total = vec4(0.0);
+    [[unroll]] for (uint j = 0; j < count; ++j) {
+      vec4 v = load_group(kKvType, kAligned, at[j], 0u, g, kValueDim - 4u * (group0 + g));
+      // A masked value may be NaN: it is replaced, not multiplied by 0.
+      total = fma(vec4(score[j]), masked && !keep[j] ? vec4(0.0) : v, total);
+    }
+    sum[g] = fma(sum[g], vec4(shrink), total);
+  }
+}
+
+// Loops are tested at the end: drivers that mask lanes run what follows an exit once more, reads included.
+void attend_range(uvec2 keys, const bool masked) {
+  uint first = keys.x;
+  // Only where rows follow each other: far apart, the next rows would drive each other out.
+  bool ahead = kBlockQ == 1u && key_stride.x == kHeadDim << type_shift(kKvType) &&
+               value_stride.x == kValueDim << type_shift(kKvType);
+  if (first + kBlockKv <= keys.y) {
+    do {
+      if (ahead) read_ahead(min(first + kBlockKv, keys.y - kBlockKv));
+      attend(first, kBlockKv, masked);
+      first += kBlockKv;
+    } while (first + kBlockKv <= keys.y);
+  }
+  if (first < keys.y) {
+    [[dont_unroll]] do {
+      attend(first, 1u, masked);
+    } while (++first < keys.y);
+  }
+}
+
+void attend_null_keys(uint kv_head) {
+  key = address_step(args.null_key, args.null_key_stride_head, kv_head);
+  value = address_step(args.null_value, args.null_value_stride_head, kv_head);
+  value = address_add(value, group0 * 4u << type_shift(kKvType));
+  key_stride = row_address(kKvType, uvec2(0u), args.null_key_stride_row, 1u);
+  value_stride = row_address(kKvType, uvec2(0u), args.null_value_stride_row, 1u);
+  uint n = 0;
+  do {
+    attend(n, 1u, false);
+  } while (++n < args.null_len);
+}
+
+void find_keys(Item item, uint kv_head) {
+  uint first = first_key_row(item);
+  key = slice_address(push.key, args.key_stride_batch, item.score, args.key_stride_head, kv_head);
+  key = row_address(kKvType, key, args.key_stride_row, first);
+  value = slice_address(push.value, args.value_stride_batch, item.value, args.value_stride_head, kv_head);
+  value = row_address(kKvType, value, args.value_stride_row, first);
+  value = address_add(value, group0 * 4u << type_shift(kKvType));
+  key_stride = row_address(kKvType, uvec2(0u), args.key_stride_row, 1u);
+  value_stride = row_address(kKvType, uvec2(0u), args.value_stride_row, 1u);
+}
+
+// A finished row, or this part of one
+void write_row(Fold fold, FoldedRow folded, uint f, uint part, bool first_chunk) {
+  if (split.parts == 1u) {
+    float inverse = inverse_of(weight_sum);
+    [[unroll]] for (uint g = 0; g < kChunkGroups; ++g) {
+      store_output(fold, folded, group0 + g, sum[g] * inverse);
+    }
+    if (has(WEFT_FEATURE_LOGSUMEXP) && first_chunk) store_logsumexp(fold, folded, top, weight_sum);
+  } else {
+    [[unroll]] for (uint g = 0; g < kChunkGroups; ++g) store_sums(fold, part, f, group0 + g, sum[g]);
+    if (first_chunk) store_state(fold, part, f, top, weight_sum);
+  }
+}
+
+void main() {
+  args = Arguments(push.args).a;
+  uint chunk = kChunks == 1u ? 0u : gl_WorkGroupID.x % kChunks;
+  uint part = gl_WorkGroupID.x / kChunks % split.parts;
+  uint first = gl_WorkGroupID.x / kChunks / split.parts * kBlockQ;
+  // The last chunk ends with the row: it may overlap the one before, and both write the same numbers there.
+  group0 = kChunks == 1u ? 0u : min(chunk * kChunkGroups, kValueGroups - kChunkGroups);
+  Item item = read_item(gl_WorkGroupID.z);
+  Fold fold = find_fold(item, first);
+  uint f = kBlockQ == 1u ? first : first + gl_LocalInvocationID.x;
+  FoldedRow folded = folded_row(fold, f);
+  block = read_block(item, fold.head, fold.block_row);
+  row = read_folded_row(item, block, fold, folded);
+  uvec2 query = find_query(fold, item, kQueryType);
+  [[unroll]] for (uint g = 0; g < kHeadGroups; ++g) {
+    held[g] = load_group(kQueryType, kAligned, query, query_start(folded, kQueryType), g,
+                         kHeadDim - 4u * g) * push.scale_log2;
+  }
+
+  // Sinks and null keys belong to the first part.
+  [[unroll]] for (uint g = 0; g < kChunkGroups; ++g) sum[g] = vec4(0.0);
+  top = kExcluded;
+  if (has(WEFT_FEATURE_SINKS) && part == 0u) top = read_sink(fold, folded);
+  weight_sum = top != kExcluded ? 1.0 : 0.0;
+  if (kNullKeys && part == 0u) attend_null_keys(fold.kv_head);
+  find_keys(item, fold.kv_head);
+  attend_range(part_range(item, fold, kBlockQ, part, kBlockKv), kMasked);
+
+  bool writes = kBlockQ > 1u || gl_LocalInvocationID.x == 0u;
+  if (split.parts == 0u && touched == 0u) writes = false;  // never: but the reads are made
+  if (folded.there && writes) write_row(fold, folded, f, part, chunk == 0u);
+}
