@@ -1,5 +1,6 @@
 // The grammar of case lines: what parses, what it prints as, what it refuses.
 #include <catch2/catch_test_macros.hpp>
+#include <filesystem>
 #include <string>
 
 #include "reference/case_line.hpp"
@@ -166,7 +167,10 @@ TEST_CASE("every line of the case files prints as a line that gives it again") {
       CHECK(*again == problem);
     }
   }
-  CHECK(read_file(WEFT_SOURCE_DIR "/bench/cases.txt").has_value());
+  for (const auto& suite : std::filesystem::directory_iterator(WEFT_SOURCE_DIR "/bench/suites")) {
+    const auto all = read_file(suite.path().string());
+    if (!all) FAIL(all.error().message);
+  }
 }
 
 TEST_CASE("bad lines are refused, naming the word") {

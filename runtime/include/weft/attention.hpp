@@ -178,8 +178,8 @@ struct PreparedKeyValue {
 
 // Plans for `desc` and records what lays out key [batch, kv_heads, kv_len, head_dim] and value [batch, kv_heads,
 // kv_len, value_dim] for the row chosen; calls recorded after it, here or in a recording submitted later, may use the
-// result. Copies where that makes calls faster: on CPU devices, rows of few queries (q_len up to 16) read a
-// head's rows 1.6 times as fast where they follow each other, which those of [batch, length, heads * dim] don't.
+// result. Copies where that makes calls faster: on CPU devices, rows of few queries (q_len up to 15) read a
+// head's rows 1.2 to 1.6 times as fast where they follow each other, which those of [batch, length, heads * dim] don't.
 // Otherwise nothing is recorded and no memory is taken. What is written to the given tensors afterwards need not
 // show. Errors: as Attention::plan and record; out_of_memory.
 WEFT_EXPORT Result<PreparedKeyValue> prepare_key_value(Recorder& recorder, const AttentionDesc& desc,
