@@ -52,7 +52,7 @@ const uint kDepth = (kHeadDim + 15u) / 16u * 16u;
 const uint kColumns = (kChunk + 31u) / 32u * 32u;
 // Whole matrices: with rows and addresses that are multiples of 16 bytes they need no checks.
 const bool kWholeKeys = kDepth == kHeadDim;
-const bool kWholeValues = kColumns == kChunk && kChunks * kChunk == kValueDim;
+const bool kWholeValues = kColumns * kChunks == kValueDim;
 
 #define WEFT_MATRIX(type, rows, columns, use) coopmat<type, gl_ScopeWorkgroup, rows, columns, use>
 #define Queries WEFT_MATRIX(float16_t, kBlockQ, kDepth, gl_MatrixUseA)
@@ -79,18 +79,19 @@ uint chunk, chunk_dim;   // value elements of this workgroup
 uvec2 key, value;        // of the (item, head) slice
 uvec2 result, logsumexp; // of the block's first row
 
-// Rows in memory as matrices are loaded from them: from an address on 16 bytes, some elements before
-// the first.
+// Rows in memory. Matrices are loaded from an address on 16 bytes, some elements before the first.
 struct Rows {
-  uvec2 address;
+  uvec2 first, address;
   uint before, stride, count;
 };
-Rows rows_at(uvec2 address, uint stride, uint count) {
-  return Rows(uvec2(address.x & ~15u, address.y), (address.x & 15u) / 2u, stride, count);
+Rows rows_at(uvec2 first, uint stride, uint count) {
+  return Rows(first, uvec2(first.x & ~15u, first.y), (first.x & 15u) / 2u, stride, count);
 }
 bool whole(Rows rows, const uint count) {
   return rows.count >= count && rows.before == 0u && rows.stride % 8u == 0u;
 }
+// Whether a tensor layout may say where they are: its rows don't overlap.
+bool fits_layout(Rows rows, const uint dim) { return rows.stride >= rows.before + dim; }
 
 // Layouts of rows of "dim" elements, and the part of them from column "first" on that is loaded
 Checked checked_part(Rows rows, const uint dim, uint first, const uint count, const uint columns) {
@@ -114,6 +115,16 @@ struct Step {
 };
 
 // ---- Functions of an element, or of two that are combined ----
+
+// An element of rows that fit no layout, zero outside of them; of keys, matrices are columns.
+float16_t read_element(const in uint32_t row, const in uint32_t column, const in float16_t unused,
+                       const in uvec2 first, const in uint32_t stride, const in uint32_t count,
+                       const in uint32_t begin, const in uint32_t dim, const in bool transposed) {
+  uint r = transposed ? column : row, c = begin + (transposed ? row : column);
+  bool inside = r < count && c < dim;
+  uint bits = uint(Shorts(first).v[inside ? r * stride + c : 0u]);
+  return inside ? unpackFloat2x16(bits).x : float16_t(0.0);
+}
 
 float higher(const in float x, const in float y) { return max(x, y); }
 float total(const in float x, const in float y) { return x + y; }
@@ -209,9 +220,12 @@ void load_keys(Rows rows, out Keys keys) {
   if (kWholeKeys && whole(rows, kBlockKv)) {
     coopMatLoadTensorNV(keys, Halfs(rows.address).v, 0, whole_part(rows, kHeadDim, 0u, kBlockKv, kDepth),
                         transposed);
-  } else {
+  } else if (fits_layout(rows, kHeadDim)) {
     coopMatLoadTensorNV(keys, Halfs(rows.address).v, 0,
                         checked_part(rows, kHeadDim, 0u, kBlockKv, kDepth), transposed);
+  } else {
+    coopMatPerElementNV(keys, Keys(0.0), read_element, rows.first, rows.stride, rows.count, 0u, kHeadDim,
+                        true);
   }
 }
 
@@ -221,9 +235,12 @@ void load_values(Step step, out Values values) {
   if (kWholeValues && whole(rows, kBlockKv)) {
     coopMatLoadTensorNV(values, Halfs(rows.address).v, 0,
                         whole_part(rows, kValueDim, first, kBlockKv, kColumns));
-  } else {
+  } else if (fits_layout(rows, kValueDim)) {
     coopMatLoadTensorNV(values, Halfs(rows.address).v, 0,
                         checked_part(rows, kValueDim, first, kBlockKv, kColumns));
+  } else {
+    coopMatPerElementNV(values, Values(0.0), read_element, rows.first, rows.stride, rows.count, first,
+                        kValueDim, false);
   }
   if (kMasked && !step.null_keys) coopMatPerElementNV(values, values, take_finite, step.first);
 }
@@ -291,8 +308,13 @@ void find_tensors(uint head, uint batch) {
   uvec2 query = slice_address(push.query, args.query_stride_batch, item.score, args.query_stride_head, head);
   query = row_address(WEFT_TYPE_F16, query, args.query_stride_row, first_row);
   Rows rows = rows_at(query, args.query_stride_row, min(block_rows, kBlockQ));
-  coopMatLoadTensorNV(queries, Halfs(rows.address).v, 0,
-                      checked_part(rows, kHeadDim, 0u, kBlockQ, kDepth));
+  if (fits_layout(rows, kHeadDim)) {
+    coopMatLoadTensorNV(queries, Halfs(rows.address).v, 0,
+                        checked_part(rows, kHeadDim, 0u, kBlockQ, kDepth));
+  } else {
+    coopMatPerElementNV(queries, Queries(0.0), read_element, rows.first, rows.stride, rows.count, 0u,
+                        kHeadDim, false);
+  }
 }
 
 // The state of the softmax before the first key: nothing, or a sink with its share.

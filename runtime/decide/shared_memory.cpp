@@ -71,10 +71,10 @@ uint32_t shared_bytes(const AttentionRow& row, const AttentionProblem& problem,
                       const DeviceTraits& traits) noexcept {
   switch (row.path) {
     case Path::tile:
+    case Path::short_keys:
       return tile_shared_bytes(row, problem);
     case Path::coopmat:
       return coopmat_shared_bytes(row, problem);
-    case Path::short_keys:
     case Path::split:
       return split_shared_bytes(row, problem, traits);
     case Path::coopmat2:

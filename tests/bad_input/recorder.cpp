@@ -152,7 +152,8 @@ Rows program_rows() {
   return rows;
 }
 
-// More workgroups than the device's grids hold, one row for each axis that can be filled.
+// More workgroups than the device's grids hold, one row for each axis that can be filled. So many query
+// rows are not folded with heads or items.
 Rows grid_rows() {
   Rows rows;
   const auto& most = device().traits().max_workgroup_count;
@@ -170,9 +171,9 @@ Rows grid_rows() {
                     Code::unsupported});
   };
   if (most[1] < INT32_MAX)
-    refuse("heads", broadcast_attention(1, int64_t{most[1]} + 1, 1, 4), most[1]);
+    refuse("heads", broadcast_attention(1, int64_t{most[1]} + 1, 32, 4), most[1]);
   if (most[2] < INT32_MAX)
-    refuse("the batch", broadcast_attention(int64_t{most[2]} + 1, 1, 1, 4), most[2]);
+    refuse("the batch", broadcast_attention(int64_t{most[2]} + 1, 1, 32, 4), most[2]);
   return rows;
 }
 

@@ -1,5 +1,5 @@
-// Attention: every case line on every kernel row that the device can run, against the fp64
-// reference.
+// Attention: every case line on kernel rows in turn, the smoke lines on every row, against the fp64
+// reference. --all-rows: every line on every row that can run it.
 #include <map>
 #include <string>
 
@@ -10,14 +10,17 @@ using namespace weft::test;
 
 namespace {
 
-// Runs all cases on all rows; gives how many cases each row ran.
-std::map<std::string, int> run_all(const std::vector<cases::Case>& all) {
+// Runs all cases on the rows whose turn it is, or on all; gives how many cases each row ran.
+std::map<std::string, int> run_all(const std::vector<cases::Case>& all, bool in_turn) {
   std::map<std::string, int> ran;
-  for (const cases::Case& any : all) {
-    REQUIRE(std::holds_alternative<cases::AttentionCase>(any));
-    const AttentionTest test(std::get<cases::AttentionCase>(any));
-    for (const decide::AttentionRow& row : decide::attention_rows()) {
+  const auto rows = decide::attention_rows();
+  for (size_t line = 0; line < all.size(); ++line) {
+    REQUIRE(std::holds_alternative<cases::AttentionCase>(all[line]));
+    const AttentionTest test(std::get<cases::AttentionCase>(all[line]));
+    for (size_t number = 0; number < rows.size(); ++number) {
+      const decide::AttentionRow& row = rows[number];
       if (!selection().kernel.empty() && selection().kernel != row.name) continue;
+      if (in_turn && !has_turn(line, number, rows.size())) continue;
       if (!can_run(row, test.problem)) continue;
       check_attention(device(kind_of(row)), test, row.name);
       ++ran[row.name];
@@ -27,9 +30,9 @@ std::map<std::string, int> run_all(const std::vector<cases::Case>& all) {
 }
 
 // A file whose every line runs on the row that needs nothing.
-void run_file(const char* file) {
+void run_file(const char* file, bool in_turn = true) {
   const auto all = cases_of(file);
-  auto ran = run_all(all);
+  auto ran = run_all(all, in_turn);
   if (!selection().kernel.empty()) return;
   for (const decide::AttentionRow& row : decide::attention_rows())
     if (ran[row.name] == 0)
@@ -45,13 +48,13 @@ void run_unforced(const char* file, const DeviceKind& kind) {
 
 }  // namespace
 
-TEST_CASE("attention: smoke") { run_file("smoke.txt"); }
+TEST_CASE("attention: smoke") { run_file("smoke.txt", false); }
 TEST_CASE("attention: edge cases") { run_file("edge.txt"); }
 TEST_CASE("attention: types and layouts") { run_file("types.txt"); }
 TEST_CASE("attention: masks and lengths") { run_file("masks.txt"); }
 TEST_CASE("attention: semantics of models") { run_file("semantics.txt"); }
 TEST_CASE("attention: shapes of models") { run_file("models.txt"); }
-TEST_CASE("one case of the command line", "[.][one]") { run_all(cases_of("")); }
+TEST_CASE("one case of the command line", "[.][one]") { run_all(cases_of(""), false); }
 
 TEST_CASE("attention: the chosen rows") { run_unforced("smoke.txt", {}); }
 TEST_CASE("attention: without 16-bit storage, through copies") {

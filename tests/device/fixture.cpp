@@ -24,6 +24,13 @@ Selection& selection() {
   return chosen;
 }
 
+bool has_turn(size_t line, size_t row, size_t rows) {
+  constexpr size_t kTurns = 3;
+  const Selection& chosen = selection();
+  return chosen.all_rows || !chosen.kernel.empty() || !chosen.case_line.empty() ||
+         row + 1 == rows || (line + row) % kTurns == 0;
+}
+
 std::vector<cases::Case> cases_of(const std::string& file) {
   if (!selection().case_line.empty()) return {must(cases::parse(selection().case_line))};
   return must(cases::read_file(std::string(WEFT_SOURCE_DIR "/tests/cases/") + file));

@@ -21,8 +21,13 @@ struct Selection {
   std::string kernel;
   std::optional<int64_t> seed;
   std::pair<int, int> part{0, 1};  // this one of so many
+  bool all_rows = false;           // every line on every row that can run it
 };
 Selection& selection();
+
+// Whether kernel row number `row` of `rows` runs line number `line`: with --all-rows, or by name, always;
+// else rows take turns, and the last one, which needs nothing, runs every line.
+bool has_turn(size_t line, size_t row, size_t rows);
 
 // The cases of a file of tests/cases, or the one that --case gives. A file that can't be read fails
 // the test.

@@ -26,6 +26,8 @@ int main(int argc, char** argv) {
               Opt(selection.case_line,
                   "line")["--case"]("run this case line in place of the files' lines") |
               Opt(selection.kernel, "row")["--kernel"]("run this kernel row only") |
+              Opt(selection.all_rows)["--all-rows"](
+                  "every line on every kernel row that can run it; else they take turns") |
               Opt([&](int64_t seed) { selection.seed = seed; },
                   "number")["--seed"]("of random lines; today's date when not given") |
               Opt([](const std::string& text) { return read_part(text); },

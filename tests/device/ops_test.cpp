@@ -80,24 +80,28 @@ Result<std::string> run(const Device& device, const OpCase& c, const Problem& p,
   return problem;
 }
 
-std::vector<DeviceKind> ways(const cases::LinearCase& c) {
+std::vector<DeviceKind> ways(const cases::LinearCase& c, size_t line) {
   const decide::LinearProblem asked{static_cast<uint32_t>(c.rows), static_cast<uint32_t>(c.out_features),
                                     c.weight != DType::f32,
                                     decide::common_inputs({c.input, c.weight})};
   std::vector<DeviceKind> kinds;
-  for (const decide::LinearRow& row : decide::linear_rows())
-    if (decide::why_not(device().traits(), row, asked).empty() &&
+  const auto rows = decide::linear_rows();
+  for (size_t number = 0; number < rows.size(); ++number) {
+    const decide::LinearRow& row = rows[number];
+    if (has_turn(line, number, rows.size()) &&
+        decide::why_not(device().traits(), row, asked).empty() &&
         (selection().kernel.empty() || selection().kernel == row.name))
       kinds.push_back({.kernel = row.name, .without_16bit = row.needs == decide::kNeedNothing});
+  }
   return kinds;
 }
-std::vector<DeviceKind> ways(const auto&) { return {{}, {.without_16bit = true}}; }
+std::vector<DeviceKind> ways(const auto&, size_t) { return {{}, {.without_16bit = true}}; }
 
 template <class OpCase>
-void run_case(const OpCase& c) {
+void run_case(const OpCase& c, size_t line) {
   const auto problem = cases::make_problem(c);
   const Expected expected = expect(problem, c);
-  for (const DeviceKind& kind : ways(c)) {
+  for (const DeviceKind& kind : ways(c, line)) {
     INFO("--kernel \"" << kind.kernel << "\" --case \"" << cases::print(c) << "\""
                        << (kind.without_16bit ? ", without 16-bit storage" : ""));
     const auto result = run(device(kind), c, problem, expected);
@@ -116,8 +120,7 @@ void run_all(const std::function<bool(const OpCase&)>& wanted = [](const OpCase&
   for (const cases::Case& any : cases_of("ops.txt")) {
     const OpCase* c = std::get_if<OpCase>(&any);
     if (!c || !wanted(*c)) continue;
-    run_case(*c);
-    ++count;
+    run_case(*c, static_cast<size_t>(count++));
   }
   CHECK(count > 0);
 }
@@ -139,7 +142,7 @@ TEST_CASE("one case of the command line", "[.][one]") {
     std::visit(
         [](const auto& c) {
           using OpCase = std::decay_t<decltype(c)>;
-          if constexpr (requires { expect(cases::make_problem(c), c); }) run_case<OpCase>(c);
+          if constexpr (requires { expect(cases::make_problem(c), c); }) run_case<OpCase>(c, 0);
         },
         any);
 }

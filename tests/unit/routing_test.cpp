@@ -122,7 +122,8 @@ Choice choose(const DeviceTraits& traits, const cases::AttentionCase& c) {
 }
 Choice choose(const DeviceTraits& traits, const cases::LinearCase& c) {
   const decide::LinearProblem problem{
-      static_cast<uint32_t>(c.rows), static_cast<uint32_t>(c.out_features), c.weight != DType::f32};
+      static_cast<uint32_t>(c.rows), static_cast<uint32_t>(c.out_features), c.weight != DType::f32,
+      decide::common_inputs({c.input, c.weight})};
   return choice_of(decide::select_linear(traits, problem, {}), traits, sizeof(params::LinearPush));
 }
 template <class Other>
