@@ -99,8 +99,9 @@ Allowed allowed_output(const reference::AttentionInputs& inputs,
   const auto value_dim = static_cast<size_t>(inputs.value.shape[3]);
   return [&result, sums, value_dim, weight_rounding](size_t i) {
     const double error = score_error(result.magnitude.values[i / value_dim]);
-    // No term is further from 0 than the mean and its distance from it.
-    const double sizes = std::abs(result.output.values[i]) + result.spread.values[i];
+    // No term is further from 0 than the mean and its distance from it. Rows of no item have none.
+    const double mean = result.output.values[i];
+    const double sizes = std::isnan(mean) ? 0.0 : std::abs(mean) + result.spread.values[i];
     return sums + 2.0 * error * std::exp(2.0 * error) * result.spread.values[i] +
            weight_rounding * sizes;
   };

@@ -245,7 +245,10 @@ TEST_CASE("linear rows are put to the same test") {
   CHECK(why.contains(" is NaN or not written, it should be "));
   for (const LinearRow& row : decide::linear_rows()) {
     const decide::LinearProblem problem{.rows = 9, .out_features = 9, .half = true, .inputs = row.inputs};
-    const LinearRow one[] = {row};
+    LinearRow anywhere = row;  // preferences aside
+    anywhere.where = decide::Where::any;
+    anywhere.min_rows = anywhere.min_out_features = 0;
+    const LinearRow one[] = {anywhere};
     const auto can = decide::select_linear(opened.device.traits(), problem, {.kernel = row.name}, one);
     if (!row.self_test || !can) continue;
     INFO(row.name << ": " << opened.note(("self_test " + std::string(row.name)).c_str()));
