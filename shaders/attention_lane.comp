@@ -39,7 +39,6 @@ layout(constant_id = WEFT_ATTENTION_BIAS_TYPE) const uint kBiasType = 0;
 layout(constant_id = WEFT_ATTENTION_FEATURES) const uint kFeatures = 0;
 layout(constant_id = WEFT_ATTENTION_ALIGNED) const bool kAligned = true;
 
-layout(constant_id = WEFT_ATTENTION_READ_TOGETHER) const bool kReadTogether = false;
 
 layout(constant_id = WEFT_ATTENTION_SKIP_BLOCKS) const bool kSkipBlocks = false;
 
@@ -265,30 +264,13 @@ void attend_range(uint begin, uint end, const bool masked) {
   }
 }
 
-// Every invocation's rows of query, scaled. One after the other and by all together where reads at
-// addresses that differ between invocations are slow: the same reads, as many invocations keep one.
-void hold_query(uint block_rows) {
-  if (!kReadTogether) {
-    [[unroll]] for (uint i = 0; i < kRows * kHeadGroups; ++i) {
-      uint g = i % kHeadGroups;
-      vec4 q = load_group(kQueryType, kAligned, query, query_row[i / kHeadGroups], g, kHeadDim - 4u * g);
-      held[i] = q * push.scale_log2;
-    }
-    return;
+// Every invocation's rows of query, scaled.
+void hold_query() {
+  [[unroll]] for (uint i = 0; i < kRows * kHeadGroups; ++i) {
+    uint g = i % kHeadGroups;
+    vec4 q = load_group(kQueryType, kAligned, query, query_row[i / kHeadGroups], g, kHeadDim - 4u * g);
+    held[i] = q * push.scale_log2;
   }
-  uvec2 stride = row_address(kQueryType, uvec2(0u), args.query_stride_row, 1u);
-  [[unroll]] for (uint i = 0; i < kRows * kHeadGroups; ++i) held[i] = vec4(0.0);
-  uint other = 0;
-  [[dont_unroll]] do {
-    [[unroll]] for (uint r = 0; r < kRows; ++r) {
-      uvec2 row = address_step(query, stride, min(other * kRows + r, max(block_rows, 1u) - 1u));
-      [[unroll]] for (uint g = 0; g < kHeadGroups; ++g) {
-        vec4 q = load_group(kQueryType, kAligned, row, 0u, g, kHeadDim - 4u * g) * push.scale_log2;
-        uint i = r * kHeadGroups + g;
-        held[i] = gl_LocalInvocationID.x == other ? q : held[i];
-      }
-    }
-  } while (++other < kLocalSize);
 }
 
 // Null keys come last: where they are is found when the others' addresses are no longer held.
@@ -351,7 +333,7 @@ void main() {
     query_row[r] = local * args.query_stride_row;
     written[r] = local0 + r < block_rows ? local : kNoRow;
   }
-  if (kHoldQuery) hold_query(block_rows);
+  if (kHoldQuery) hold_query();
 
   start_rows(head);
   find_results(batch, head, first_row);

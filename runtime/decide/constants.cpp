@@ -67,7 +67,6 @@ std::array<uint32_t, kAttentionConstants> attention_constants(const AttentionRow
   set(WEFT_ATTENTION_MATRIX_M, row.matrix.m);
   set(WEFT_ATTENTION_MATRIX_N, row.matrix.n);
   set(WEFT_ATTENTION_MATRIX_K, row.matrix.k);
-  set(WEFT_ATTENTION_READ_TOGETHER, row.where == Where::cpu && desc.query_dtype == DType::f32);
   set(WEFT_ATTENTION_SKIP_BLOCKS, row.where != Where::small);  // where registers are few, not
   return constants;
 }
