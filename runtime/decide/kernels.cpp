@@ -63,6 +63,8 @@ bool fits(Where where, const DeviceTraits& traits) noexcept {
     case Where::small:
       return type == DeviceType::integrated && traits.max_subgroup_size != 0 &&
              traits.max_subgroup_size <= kSmallSubgroup;
+    case Where::large:
+      return type != DeviceType::cpu && !fits(Where::small, traits);
     case Where::wide:
       return type != DeviceType::cpu && traits.min_subgroup_size >= kWideSubgroup;
   }

@@ -31,12 +31,13 @@ enum Need : uint32_t {
 // whose subgroups are never smaller than kWideSubgroup; in smaller ones an invocation has half the
 // registers. small: GPUs that share memory with the host and whose subgroups are never larger than
 // kSmallSubgroup: 64 registers an invocation are all, and what a subgroup shares takes them too.
+// large: GPUs that are not small.
 // wide: GPUs, shared memory with the host or not, whose subgroups are known to be never smaller than
 // kWideSubgroup: registers for tiles, and a memory of its own for what workgroups share (Arm's GPUs, of
 // subgroups of 16 at most, keep it in cached main memory: Best Practices Developer Guide 100614, 7.3.2).
 inline constexpr uint32_t kWideSubgroup = 32;
 inline constexpr uint32_t kSmallSubgroup = 16;
-enum class Where : uint32_t { any, cpu, gpu, discrete, small, wide };
+enum class Where : uint32_t { any, cpu, gpu, discrete, small, large, wide };
 
 // For which elements of keys and values, or of weights, a row is preferred.
 enum class Elements : uint32_t { any, half };

@@ -187,6 +187,7 @@ const char* name_of(Where where) {
     case Where::gpu: return "GPUs";
     case Where::discrete: return "discrete GPUs";
     case Where::small: return "integrated GPUs with small subgroups";
+    case Where::large: return "GPUs with larger subgroups or memory of their own";
     case Where::wide: return "GPUs with wide subgroups";
     case Where::any: break;
   }
