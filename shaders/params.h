@@ -44,6 +44,7 @@ using Address = uint64_t;  // a device address, or a 64-bit count of bytes
 #define WEFT_STAGE_MASKED 2
 #define WEFT_STAGE_PROBABILITIES 3
 
+#define WEFT_MAX_NULL_KEYS 16
 #define WEFT_MAX_POSITION_OFFSET 0x10000000  // 2^28
 #define WEFT_NO_WINDOW 0x3fffffff            // a window side without a limit; sums with positions fit 31 bits
 

@@ -13,7 +13,7 @@ namespace {
 using checks::Operand;
 using checks::Rules;
 
-constexpr int64_t kMaxNullKeys = 16;
+constexpr int64_t kMaxNullKeys = WEFT_MAX_NULL_KEYS;
 constexpr int64_t kMaxWindowLen = int64_t{1} << 29;
 
 uint32_t narrow(int64_t value) { return static_cast<uint32_t>(value); }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "decide/constants.hpp"
+#include "params.h"
 
 namespace weft::decide {
 namespace {
@@ -29,7 +30,7 @@ uint32_t tile_shared_bytes(const AttentionRow& row, const AttentionProblem& prob
   const uint32_t columns = all_keys ? 8 : row.local_size * row.rows / row.block_q;
   const uint32_t rows = row.local_size / columns * row.rows;
   const bool null_keys = all_keys && (problem.features & kFeatureNullKeys) != 0;
-  const uint32_t keys = row.block_kv + (null_keys ? 16 : 0);
+  const uint32_t keys = row.block_kv + (null_keys ? WEFT_MAX_NULL_KEYS : 0);
   const uint32_t query = head_groups(problem.head_dim);
   const uint32_t value = value_chunk(row, std::max(problem.value_dim, 1u)) / 4;
   return (row.hold_query ? tile_bytes(rows, query, problem.query_half) : 0) +

@@ -7,6 +7,7 @@
 #include "decide/submission.hpp"
 #include "vulkan/commands.hpp"
 #include "vulkan/device_state.hpp"
+#include "vulkan/extensions.hpp"
 #include "vulkan/result.hpp"
 #include "vulkan/traits.hpp"
 #include "vulkan/transfer.hpp"
@@ -83,16 +84,6 @@ std::vector<DeviceInfo> query_all(const Instance& instance,
   return infos;
 }
 
-bool has_device_extension(const InstanceFunctions& vk, VkPhysicalDevice physical,
-                          const std::string& name) {
-  uint32_t count = 0;
-  vk.vkEnumerateDeviceExtensionProperties(physical, nullptr, &count, nullptr);
-  std::vector<VkExtensionProperties> extensions(count);
-  vk.vkEnumerateDeviceExtensionProperties(physical, nullptr, &count, extensions.data());
-  return std::any_of(extensions.begin(), extensions.end(),
-                     [&](const auto& extension) { return name == extension.extensionName; });
-}
-
 Result<void> make_device(DeviceState& state) {
   const InstanceFunctions& vk = state.instance->vk;
   const float priority = 1.0f;
@@ -110,7 +101,7 @@ Result<void> make_device(DeviceState& state) {
   std::vector<const char*> extensions;
   const MatrixRequest matrices(state.traits, features, extensions);
   constexpr const char* kPortabilitySubset = "VK_KHR_portability_subset";
-  if (has_device_extension(vk, state.physical, kPortabilitySubset))
+  if (Extensions(vk, state.physical).have(kPortabilitySubset))
     extensions.push_back(kPortabilitySubset);
   VkDeviceCreateInfo info{VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO, &features.features2};
   info.queueCreateInfoCount = 1;

@@ -1,10 +1,10 @@
 #include "drivers/fake_device.hpp"
 
-#include <cstring>
 #include <string>
 #include <vector>
 
 #include "drivers/capture.hpp"
+#include "vulkan/extensions.hpp"
 #include "vulkan/functions.hpp"
 #include "vulkan/traits.hpp"
 
@@ -19,17 +19,6 @@ Result<void> check(VkResult result, const char* what) {
 template <class Function>
 Function instance_function(const VulkanDevice& given, const char* name) {
   return reinterpret_cast<Function>(given.get_instance_proc_addr(given.instance, name));
-}
-
-bool has_extension(const vulkan::InstanceFunctions& vk, VkPhysicalDevice physical,
-                   const char* name) {
-  uint32_t count = 0;
-  vk.vkEnumerateDeviceExtensionProperties(physical, nullptr, &count, nullptr);
-  std::vector<VkExtensionProperties> extensions(count);
-  vk.vkEnumerateDeviceExtensionProperties(physical, nullptr, &count, extensions.data());
-  for (const VkExtensionProperties& extension : extensions)
-    if (std::strcmp(extension.extensionName, name) == 0) return true;
-  return false;
 }
 
 }  // namespace
@@ -64,7 +53,7 @@ Result<void> FakeDevice::choose() {
     given_.physical_device = physical;
     given_.queue_family = vulkan::compute_queue_family(vk, physical);
     has_statistics_ =
-        has_extension(vk, physical, VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME);
+        vulkan::Extensions(vk, physical).have(VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME);
     return {};
   }
   return fail(Code::no_device, reasons);
