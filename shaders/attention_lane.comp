@@ -56,6 +56,13 @@ const uint kChunks = (kValueDim + kValueChunk - 1u) / kValueChunk;
 const uint kQueryStep = kAligned && kBlockKv > 1u ? 4u : 1u;
 const uint kLoopGroups = kHoldQuery ? 0u : kHeadDim / 4u / kQueryStep * kQueryStep;
 const uint kNoRow = ~0u;
+#ifdef WEFT_NATIVE16
+const uint kStep = kBlockKv;  // keys a step
+#else
+// Elements picked out of words take registers for each key.
+const bool kPicked = !kAligned && kKvType != WEFT_TYPE_F32;
+const uint kStep = kPicked ? 1u : kBlockKv;
+#endif
 #ifdef WEFT_VOTE
 // Blocks of keys that no row of the subgroup sees are passed over. Windows need no look at the keys.
 const bool kLook = kSkipBlocks && (kMaskKind != WEFT_MASK_NONE || kRegions || kHasBias);
@@ -77,6 +84,10 @@ uvec2 result, logsumexp;        // of the block's first row
 uint group0;                    // the first group of the chunk
 
 uvec2 key_row[kBlockKv];
+// Sums that don't wait for each other, where a step has too few scores to keep a CPU's adders busy.
+const bool kFewLanes = kLocalSize < 32u, kFewScores = kRows * kBlockKv < 8u;
+const bool kPartialSums = kFewLanes && kFewScores;
+vec4 partial[kRows * kBlockKv];
 float score[kRows * kBlockKv];
 float added[kRows * kBlockKv];  // to the scores; kExcluded where a key takes no part
 
@@ -100,14 +111,19 @@ void add_dot_products(uint first_group, const uint groups, const uint count, con
     [[unroll]] for (uint j = 0; j < count; ++j) {
       vec4 k = load_group(kKvType, kAligned, key_row[j], 0u, g, valid);
       [[unroll]] for (uint r = 0; r < kRows; ++r) {
-        score[r * kBlockKv + j] = dot_add(q[r], k, score[r * kBlockKv + j]);
+        uint i = r * kBlockKv + j;
+        if (kPartialSums) partial[i] = fma(q[r], k, partial[i]);
+        else score[i] = dot_add(q[r], k, score[i]);
       }
     }
   }
 }
 
 void compute_scores(const uint count) {
-  [[unroll]] for (uint i = 0; i < kRows * kBlockKv; ++i) score[i] = 0.0;
+  [[unroll]] for (uint i = 0; i < kRows * kBlockKv; ++i) {
+    partial[i] = vec4(0.0);
+    score[i] = 0.0;
+  }
   if (kHoldQuery) {
     add_dot_products(0u, kHeadGroups, count, false);
   } else {
@@ -120,9 +136,12 @@ void compute_scores(const uint count) {
       } while (g < kLoopGroups);
     }
     add_dot_products(kLoopGroups, kHeadGroups - kLoopGroups, count, false);
-    [[unroll]] for (uint i = 0; i < kRows * kBlockKv; ++i) score[i] *= push.scale_log2;
   }
-  [[unroll]] for (uint i = 0; i < kRows * kBlockKv; ++i) score[i] = cap_score(score[i]);
+  [[unroll]] for (uint i = 0; i < kRows * kBlockKv; ++i) {
+    if (kPartialSums) score[i] = (partial[i].x + partial[i].y) + (partial[i].z + partial[i].w);
+    if (!kHoldQuery) score[i] *= push.scale_log2;
+    score[i] = cap_score(score[i]);
+  }
 }
 
 // What masks say of keys first to first + count - 1; whether any row here sees any of them.
@@ -229,12 +248,12 @@ void start_rows(uint head) {
 uint next_seen(uint first, uint end) {
   bool seen;
   do {
-    seen = subgroupAny(look(first, kBlockKv));
-    uint passed = seen ? 0u : kBlockKv;
+    seen = subgroupAny(look(first, kStep));
+    uint passed = seen ? 0u : kStep;
     first += passed;
     key = row_address(kKvType, key, key_stride, passed);
     value = row_address(kKvType, value, value_stride, passed);
-  } while (!seen && first + kBlockKv <= end);
+  } while (!seen && first + kStep <= end);
   return first;
 }
 #else
@@ -247,17 +266,17 @@ void attend_range(uint begin, uint end, const bool masked) {
   uint first = begin;
   key = row_address(kKvType, key, key_stride, begin);
   value = row_address(kKvType, value, value_stride, begin);
-  if (first + kBlockKv <= end) {
+  if (first + kStep <= end) {
     if (kLook) first = next_seen(first, end);
-    if (first + kBlockKv <= end) {
+    if (first + kStep <= end) {
       do {
-        attend(first, kBlockKv, masked, kLook);
-        first += kBlockKv;
-        if (kLook && first + kBlockKv <= end) first = next_seen(first, end);
-      } while (first + kBlockKv <= end);
+        attend(first, kStep, masked, kLook);
+        first += kStep;
+        if (kLook && first + kStep <= end) first = next_seen(first, end);
+      } while (first + kStep <= end);
     }
   }
-  if (kBlockKv > 1u && first < end) {
+  if (kStep > 1u && first < end) {
     do {
       attend(first, 1u, masked, false);
     } while (++first < end);

@@ -43,8 +43,9 @@ layout(constant_id = WEFT_ATTENTION_BLOCK_Q) const uint kBlockQ = 1;
 const uint kHeadGroups = (kHeadDim + 3u) / 4u;
 const uint kValueGroups = (kValueDim + 3u) / 4u;
 const uint kMostGroups = kHeadGroups > kValueGroups ? kHeadGroups : kValueGroups;
-// Two groups an invocation, where that many can share a key.
-const uint kWantedSpan = kMostGroups <= 8u ? 4u : kMostGroups <= 16u ? 8u : kMostGroups <= 32u ? 16u : 32u;
+// Two groups an invocation, where that many can share a key; three of the widest heads.
+const uint kWantedSpan = kMostGroups <= 8u ? 4u : kMostGroups <= 16u ? 8u : kMostGroups <= 32u ? 16u
+                                                                                      : kMostGroups <= 64u ? 32u : 64u;
 #ifdef WEFT_SHUFFLE
 layout(constant_id = WEFT_ATTENTION_SUBGROUP_SIZE) const uint kSubgroupSize = 32;
 const uint kSpan = kWantedSpan < kSubgroupSize ? kWantedSpan : kSubgroupSize;
@@ -53,7 +54,8 @@ const uint kSpan = kWantedSpan;
 #endif
 const uint kSpans = kLocalSize / kSpan;
 // Keys of a step and span, at most one vec4 of scores: fewer where rows or wide heads take the registers.
-const uint kBlockKv = kBlockQ > 1u || kMostGroups > 64u ? 2u : 4u;
+const bool kWide = kMostGroups > 2u * kSpan;
+const uint kBlockKv = kBlockQ > 1u || kWide ? 2u : 4u;
 const uint kHeadSteps = (kHeadGroups + kSpan - 1u) / kSpan;
 const uint kValueSteps = (kValueGroups + kSpan - 1u) / kSpan;
 

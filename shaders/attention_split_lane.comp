@@ -33,7 +33,6 @@ layout(constant_id = WEFT_ATTENTION_FEATURES) const uint kFeatures = 0;
 layout(constant_id = WEFT_ATTENTION_ALIGNED) const bool kAligned = true;
 layout(constant_id = WEFT_ATTENTION_BLOCK_Q) const uint kBlockQ = 8;  // 1, or the local size
 
-#include "lib/dot.glsl"
 #include "lib/split.glsl"
 
 const uint kHeadGroups = (kHeadDim + 3u) / 4u;
@@ -58,34 +57,40 @@ void touch_row(uvec2 base, const uint dim) {
   [[unroll]] for (uint byte = 0; byte < dim << type_shift(kKvType); byte += 64u) touched |= words.v[byte / 4u];
 }
 
-// Brings the keys and values of the step that begins with key "first" into the caches, all at once: scalar code
-// alone asks for too little at a time to keep memory busy.
-void read_ahead(uint first) {
+// Brings rows of a step into the caches, all at once: scalar code alone asks for too little at a time to keep memory
+// busy. Keys of the next step come while this one computes with its values, and values while it computes with its keys.
+void touch_keys(uint first) {
   [[unroll]] for (uint j = 0; j < kBlockKv; ++j) touch_row(address_step(key, key_stride, first + j), kHeadDim);
+}
+
+void touch_values(uint first) {
   [[unroll]] for (uint j = 0; j < kBlockKv; ++j) {
     touch_row(address_step(value, value_stride, first + j), kChunkGroups * 4u < kValueDim ? kChunkGroups * 4u : kValueDim);
   }
 }
 
 // One step of the online softmax over keys first to first + count - 1. "count" and "masked" are
-// constants; count is at most kBlockKv, and keys take part anyway where masked is false.
-void attend(uint first, const uint count, const bool masked) {
+// constants; count is at most kBlockKv, and keys take part anyway where masked is false. ahead: touches the values,
+// and the keys from "next" on, before they are used.
+void attend(uint first, const uint count, const bool masked, bool ahead, uint next) {
+  if (ahead) touch_values(first);
   uvec2 at[kBlockKv];
   at[0] = address_step(key, key_stride, first);
   [[unroll]] for (uint j = 1; j < count; ++j) at[j] = address_add(at[j - 1], key_stride);
-  float score[kBlockKv];
-  [[unroll]] for (uint j = 0; j < count; ++j) score[j] = 0.0;
+  vec4 parts[kBlockKv];  // of scores: sums that don't wait for each other, so that a step of few keys is fast
+  [[unroll]] for (uint j = 0; j < count; ++j) parts[j] = vec4(0.0);
   [[unroll]] for (uint g = 0; g < kHeadGroups; ++g) {
     [[unroll]] for (uint j = 0; j < count; ++j) {
       vec4 k = load_group(kKvType, kAligned, at[j], 0u, g, kHeadDim - 4u * g);
-      score[j] = dot_add(held[g], k, score[j]);
+      parts[j] = fma(held[g], k, parts[j]);
     }
   }
 
+  float score[kBlockKv];
   bool keep[kBlockKv];
   float new_top = top;
   [[unroll]] for (uint j = 0; j < count; ++j) {
-    score[j] = cap_score(score[j]);
+    score[j] = cap_score((parts[j].x + parts[j].y) + (parts[j].z + parts[j].w));
     if (masked) {
       float added = key_bias(block, row, first + j);
       keep[j] = added != kExcluded;
@@ -102,6 +107,7 @@ void attend(uint first, const uint count, const bool masked) {
   }
   weight_sum = fma(weight_sum, shrink, block_sum);
 
+  if (ahead) touch_keys(next);
   at[0] = address_step(value, value_stride, first);
   [[unroll]] for (uint j = 1; j < count; ++j) at[j] = address_add(at[j - 1], value_stride);
   [[unroll]] for (uint g = 0; g < kChunkGroups; ++g) {
@@ -123,14 +129,13 @@ void attend_range(uvec2 keys, const bool masked) {
                value_stride.x == kValueDim << type_shift(kKvType);
   if (first + kBlockKv <= keys.y) {
     do {
-      if (ahead) read_ahead(min(first + kBlockKv, keys.y - kBlockKv));
-      attend(first, kBlockKv, masked);
+      attend(first, kBlockKv, masked, ahead, min(first + kBlockKv, keys.y - kBlockKv));
       first += kBlockKv;
     } while (first + kBlockKv <= keys.y);
   }
   if (first < keys.y) {
     [[dont_unroll]] do {
-      attend(first, 1u, masked);
+      attend(first, 1u, masked, false, 0u);
     } while (++first < keys.y);
   }
 }
@@ -143,7 +148,7 @@ void attend_null_keys(uint kv_head) {
   value_stride = row_address(kKvType, uvec2(0u), args.null_value_stride_row, 1u);
   uint n = 0;
   do {
-    attend(n, 1u, false);
+    attend(n, 1u, false, false, 0u);
   } while (++n < args.null_len);
 }
 

@@ -53,6 +53,11 @@ using Address = uint64_t;  // a device address, or a 64-bit count of bytes
 #define WEFT_ACTIVATION_SILU 2
 #define WEFT_ACTIVATION_GELU 3       // 0.5 x (1 + erf(x / sqrt 2))
 #define WEFT_ACTIVATION_GELU_TANH 4  // 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))
+#define WEFT_ACTIVATION_QUICK_GELU 5  // x / (1 + exp(-1.702 x))
+
+#define WEFT_GATE_NONE 0
+#define WEFT_GATE_VALUE 1
+#define WEFT_GATE_TANH 2
 
 #define WEFT_NORM_LAYER 0
 #define WEFT_NORM_RMS 1
@@ -206,8 +211,10 @@ struct WeightsPush {
 #define WEFT_WEIGHTS_MEAN 11        // 1: one output head, the mean over the listed heads
 #define WEFT_WEIGHTS_ACCUMULATE 12  // 1: added to what is there
 #define WEFT_WEIGHTS_ALIGNED 13     // as WEFT_ATTENTION_ALIGNED, for query and key
+#define WEFT_WEIGHTS_ROWS 14        // query rows an invocation
+#define WEFT_WEIGHTS_STEP_GROUPS 15  // groups of four elements that are read together
 
-// --- attention: keys or values copied so that a head's rows follow each other -----------------------
+// --- attention: keys or values copied so that a head's rows follow each other, in another type where asked ----
 // Grid: x = ceil(rows x groups of four elements / local size), y = heads, z = batch.
 struct PackPush {
   Address data;    // [batch, heads, rows, dim]
@@ -225,6 +232,7 @@ struct PackPush {
 #define WEFT_PACK_LOCAL_SIZE 0
 #define WEFT_PACK_TYPE 1
 #define WEFT_PACK_ALIGNED 2
+#define WEFT_PACK_RESULT_TYPE 3
 
 // --- attention: merge of two parts by their logsumexp --------------------------------------------
 // Grid: x = ceil(q_len x groups of four value elements / local size), y = heads, z = batch.
@@ -325,11 +333,13 @@ struct NormPush {
 #define WEFT_NORM_ALIGNED 7
 #define WEFT_NORM_LANES 8  // invocations a row, a power of two; they fill a workgroup
 
-// --- add: result[r] = left[r] + right[r mod right_rows] -------------------------------------------
+// --- add: result[r] = left[r] + row_factors[r] gate right[r mod right_rows] ------------------------
 struct AddPush {
   Address left;
   Address right;
   Address result;
+  Address gate;         // [1] or [dim]
+  Address row_factors;  // f32 [rows]
   uint rows;
   uint dim;
   uint right_rows;
@@ -343,6 +353,31 @@ struct AddPush {
 #define WEFT_ADD_RIGHT_TYPE 2
 #define WEFT_ADD_RESULT_TYPE 3
 #define WEFT_ADD_ALIGNED 4
+#define WEFT_ADD_HAS_LEFT 5
+#define WEFT_ADD_GATE 6          // WEFT_GATE_...
+#define WEFT_ADD_GATE_TYPE 7
+#define WEFT_ADD_GATE_COLUMNS 8  // 1: a gate for each column, 0: one for all
+#define WEFT_ADD_ROW_FACTORS 9
+
+// --- multiply: result[r] = activation(left[r]) right[r mod right_rows] -----------------------------
+struct MultiplyPush {
+  Address left;
+  Address right;
+  Address result;
+  uint rows;
+  uint dim;
+  uint right_rows;
+  uint left_stride_row;
+  uint right_stride_row;
+  uint result_stride_row;
+};
+
+#define WEFT_MULTIPLY_LOCAL_SIZE 0
+#define WEFT_MULTIPLY_LEFT_TYPE 1
+#define WEFT_MULTIPLY_RIGHT_TYPE 2
+#define WEFT_MULTIPLY_RESULT_TYPE 3
+#define WEFT_MULTIPLY_ACTIVATION 4
+#define WEFT_MULTIPLY_ALIGNED 5
 
 // --- gather: result[i] = table[indices[i]]; zeros where the index is outside the table -------------
 struct GatherPush {
@@ -361,6 +396,65 @@ struct GatherPush {
 #define WEFT_GATHER_RESULT_TYPE 2
 #define WEFT_GATHER_ALIGNED 3
 
+// --- mix_keys: result[j] = sum over n of matrix[j][n] factors[n] data[n] ----------------------------
+// Grid: x and y = blocks of elements, z = batch times heads. Batch and head strides in bytes, row strides in
+// elements; a stride of 0 repeats.
+struct MixKeysPush {
+  Address data;     // [kv_len, dim]
+  Address factors;  // f32 [kv_len]
+  Address matrix;   // f32 [rows, kv_len]
+  Address result;   // [rows, dim]
+  Address data_stride_batch;
+  Address data_stride_head;
+  Address factors_stride_batch;
+  Address factors_stride_head;
+  Address matrix_stride_batch;
+  Address matrix_stride_head;
+  Address result_stride_batch;
+  Address result_stride_head;
+  uint heads;
+  uint rows;
+  uint kv_len;
+  uint dim;
+  uint data_stride_row;
+  uint matrix_stride_row;
+  uint result_stride_row;
+  uint reserved;
+};
+
+#define WEFT_MIX_KEYS_LOCAL_SIZE 0
+#define WEFT_MIX_KEYS_DATA_TYPE 1
+#define WEFT_MIX_KEYS_RESULT_TYPE 2
+#define WEFT_MIX_KEYS_HAS_FACTORS 3
+#define WEFT_MIX_KEYS_HAS_MATRIX 4  // 0: row j of the result is of row j of the data alone
+#define WEFT_MIX_KEYS_ALIGNED 5
+
+// --- rotary: columns turned by angles, two by two ---------------------------------------------------
+// Grid: x and y = blocks of elements, z = batch times heads. Strides as above.
+struct RotaryPush {
+  Address data;    // [rows, dim]
+  Address angles;  // f32 [rows, turned]
+  Address result;  // [rows, dim]
+  Address data_stride_batch;
+  Address data_stride_head;
+  Address result_stride_batch;
+  Address result_stride_head;
+  uint heads;
+  uint rows;
+  uint dim;
+  uint turned;  // columns that are turned, the first ones; an even number
+  uint data_stride_row;
+  uint angles_stride_row;
+  uint result_stride_row;
+  uint reserved;
+};
+
+#define WEFT_ROTARY_LOCAL_SIZE 0
+#define WEFT_ROTARY_DATA_TYPE 1
+#define WEFT_ROTARY_RESULT_TYPE 2
+#define WEFT_ROTARY_INTERLEAVED 3
+#define WEFT_ROTARY_ALIGNED 4  // 1: rows start on 4 elements, dim is a multiple of 4, turned one of 8
+
 #ifdef __cplusplus
 static_assert(sizeof(AttentionPush) == 64);
 static_assert(sizeof(AttentionArgs) == 344);
@@ -371,8 +465,11 @@ static_assert(sizeof(MergePush) == 64);
 static_assert(sizeof(MergeArgs) == 112);
 static_assert(sizeof(LinearPush) == 56);
 static_assert(sizeof(NormPush) == 56);
-static_assert(sizeof(AddPush) == 48);
+static_assert(sizeof(AddPush) == 64);
+static_assert(sizeof(MultiplyPush) == 48);
 static_assert(sizeof(GatherPush) == 48);
+static_assert(sizeof(MixKeysPush) == 128);
+static_assert(sizeof(RotaryPush) == 88);
 }  // namespace weft::params
 #endif
 #endif

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "attention/pack.hpp"
 #include "decide/constants.hpp"
 #include "params.h"
 #include "schedule/operation.hpp"
@@ -94,16 +95,18 @@ void read_given(schedule::Operation& operation, const AttentionCall& call,
       operation.read_by_args(call.*optional.member, static_cast<uint32_t>(optional.at));
 }
 
-Result<void> record(Recorder& recorder, const Plan& plan, const AttentionCall& call,
-                    const AttentionShape& shape) {
-  const checks::Rules rules{"attention"};
+namespace {
+
+Result<Tensor> unpacked(Recorder& recorder, const checks::Rules& rules, const Tensor& data) {
+  if (data.elements() == 0) return data;
+  return pack(recorder, rules, data, recorder.transient(DType::f32, packed_shape(data)));
+}
+
+Result<void> record_grid(Recorder& recorder, const checks::Rules& rules, const Plan& plan, const AttentionCall& call,
+                          const AttentionShape& shape) {
   const Device& device = recorder.device();
   const decide::AttentionRow& row = plan.row();
-  WEFT_TRY(check_device(rules, operands(call), device));
   const ScoreShape& scores = shape.scores;
-  if (scores.batch == 0 || scores.heads == 0 || scores.query_rows == 0) return {};
-  if (row.path == decide::Path::split) return record_split(recorder, plan, call, shape);
-
   const uint64_t chunks = ceil_div(shape.desc.value_dim, decide::value_chunk(row, shape.desc.value_dim));
   const std::array<uint64_t, 3> groups = {
       ceil_div(scores.q_len, decide::block_q(row)) * chunks, scores.heads,
@@ -129,6 +132,22 @@ Result<void> record(Recorder& recorder, const Plan& plan, const AttentionCall& c
   operation.grid(groups[0], groups[1], groups[2]);
   operation.flops = forward_flops(shape);
   return recorder.add(std::move(operation));
+}
+
+}  // namespace
+
+Result<void> record(Recorder& recorder, const Plan& plan, const AttentionCall& call,
+                    const AttentionShape& shape) {
+  const checks::Rules rules{"attention"};
+  WEFT_TRY(check_device(rules, operands(call), recorder.device()));
+  const ScoreShape& scores = shape.scores;
+  if (scores.batch == 0 || scores.heads == 0 || scores.query_rows == 0) return {};
+  if (plan.row().path == decide::Path::split) return record_split(recorder, plan, call, shape);
+  if (!plan.row().unpack) return record_grid(recorder, rules, plan, call, shape);
+  AttentionCall converted = call;
+  WEFT_ASSIGN(converted.key, unpacked(recorder, rules, call.key));
+  WEFT_ASSIGN(converted.value, unpacked(recorder, rules, call.value));
+  return record_grid(recorder, rules, plan, converted, shape);
 }
 
 }  // namespace weft::attention_detail

@@ -18,26 +18,33 @@ using checks::ceil_div;
 using params::AttentionArgs;
 using params::WeightsPush;
 
-constexpr size_t kConstants = WEFT_WEIGHTS_ALIGNED + 1;
+constexpr size_t kConstants = WEFT_WEIGHTS_STEP_GROUPS + 1;
 static_assert(static_cast<int>(WeightsStage::scaled) == WEFT_STAGE_SCALED &&
               static_cast<int>(WeightsStage::capped) == WEFT_STAGE_CAPPED &&
               static_cast<int>(WeightsStage::masked) == WEFT_STAGE_MASKED &&
               static_cast<int>(WeightsStage::probabilities) == WEFT_STAGE_PROBABILITIES);
 
-// Keys an invocation: as many as no compiler at hand spills (tests/drivers).
-uint32_t block_keys(const DeviceTraits& traits) {
-  if (traits.type == DeviceType::cpu) return 8;
-  return decide::fits(decide::Where::small, traits) ? 2 : 4;
+// Keys and rows of an invocation, and groups of four elements that it reads together: as many as no compiler
+// at hand spills (tests/drivers). A CPU driver spends less on addresses where a row is read in one piece.
+struct Block {
+  uint32_t keys = 4, rows = 1, step_groups = 4;
+};
+Block block_of(const DeviceTraits& traits) {
+  if (traits.type == DeviceType::cpu) return {.keys = 8, .rows = 2, .step_groups = 16};
+  if (decide::fits(decide::Where::small, traits)) return {.keys = 2};
+  return {};
 }
 
 std::array<uint32_t, kConstants> constants(const AttentionWeightsCall& call,
                                            const WeightsShape& shape, uint32_t local_size,
-                                           uint32_t keys) {
+                                           const Block& block) {
   std::array<uint32_t, kConstants> values{};
   const AttentionDesc& desc = shape.desc;
   values[WEFT_WEIGHTS_LOCAL_SIZE] = local_size;
   values[WEFT_WEIGHTS_HEAD_DIM] = desc.head_dim;
-  values[WEFT_WEIGHTS_BLOCK_KEYS] = keys;
+  values[WEFT_WEIGHTS_BLOCK_KEYS] = block.keys;
+  values[WEFT_WEIGHTS_ROWS] = block.rows;
+  values[WEFT_WEIGHTS_STEP_GROUPS] = block.step_groups;
   values[WEFT_WEIGHTS_QUERY_TYPE] = decide::element_type(desc.query_dtype);
   values[WEFT_WEIGHTS_KEY_TYPE] = decide::element_type(desc.kv_dtype);
   values[WEFT_WEIGHTS_MASK_KIND] = static_cast<uint32_t>(desc.mask);
@@ -105,16 +112,16 @@ Result<void> attention_weights(Recorder& recorder, const AttentionWeightsCall& c
 
   const decide::SimpleChoice choice =
       decide::choose_simple(decide::Simple::weights, device.traits());
-  const uint32_t keys = block_keys(device.traits());
-  const std::array<uint64_t, 3> groups = {ceil_div(shape.scores.q_len, choice.local_size),
-                                          ceil_div(shape.key_count, keys),
+  const Block block = block_of(device.traits());
+  const std::array<uint64_t, 3> groups = {ceil_div(shape.scores.q_len, choice.local_size * block.rows),
+                                          ceil_div(shape.key_count, block.keys),
                                           uint64_t{shape.output_heads} * shape.scores.batch};
   WEFT_TRY(rules.grid(device.traits(), groups,
                       {"blocks of query rows", "blocks of keys", "heads times batch"}));
   WEFT_ASSIGN(
       const vulkan::Pipeline* pipeline,
       vulkan::pipeline(*device.state(), choice.shader,
-                       constants(call, shape, choice.local_size, keys)));
+                       constants(call, shape, choice.local_size, block)));
   schedule::Operation operation = make_operation(call, shape, choice.name, pipeline);
   operation.grid(groups[0], groups[1], groups[2]);
   return recorder.add(std::move(operation));

@@ -52,7 +52,7 @@ std::array<uint32_t, kAttentionConstants> attention_constants(const AttentionRow
   set(WEFT_ATTENTION_VALUE_CHUNK, value_chunk(row, desc.value_dim));
   set(WEFT_ATTENTION_HOLD_QUERY, row.hold_query);
   set(WEFT_ATTENTION_QUERY_TYPE, element_type(desc.query_dtype));
-  set(WEFT_ATTENTION_KV_TYPE, element_type(desc.kv_dtype));
+  set(WEFT_ATTENTION_KV_TYPE, element_type(row.unpack ? DType::f32 : desc.kv_dtype));
   set(WEFT_ATTENTION_OUTPUT_TYPE, element_type(desc.output_dtype));
   set(WEFT_ATTENTION_MASK_KIND, static_cast<uint32_t>(desc.mask));
   set(WEFT_ATTENTION_MASK_TYPE, mask_type(desc.mask_dtype));
@@ -98,6 +98,9 @@ SimpleChoice choose_simple(Simple kind, const DeviceTraits& traits) noexcept {
        Shader::attention_pack_native16,
        "attention_pack_native16",
        8},
+      {{"multiply", Shader::multiply, 64}, Shader::multiply_native16, "multiply_native16", 8},
+      {{"mix_keys", Shader::mix_keys, 64}, Shader::mix_keys_native16, "mix_keys_native16", 8},
+      {{"rotary", Shader::rotary, 64}, Shader::rotary_native16, "rotary_native16", 8},
   };
   const Row& row = kRows[static_cast<size_t>(kind)];
   SimpleChoice choice = row.base;

@@ -22,7 +22,18 @@ std::array<uint32_t, kAttentionConstants> attention_constants(const AttentionRow
                                                               bool aligned);
 
 // Operations with one kernel each.
-enum class Simple : uint32_t { weights, merge, norm, add, gather, combine, pack };
+enum class Simple : uint32_t {
+  weights,
+  merge,
+  norm,
+  add,
+  gather,
+  combine,
+  pack,
+  multiply,
+  mix_keys,
+  rotary
+};
 struct SimpleChoice {
   const char* name;
   Shader shader;

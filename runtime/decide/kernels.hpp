@@ -35,9 +35,10 @@ enum Need : uint32_t {
 // wide: GPUs, shared memory with the host or not, whose subgroups are known to be never smaller than
 // kWideSubgroup: registers for tiles, and a memory of its own for what workgroups share (Arm's GPUs, of
 // subgroups of 16 at most, keep it in cached main memory: Best Practices Developer Guide 100614, 7.3.2).
+// ample: those of them that are not known to have few registers.
 inline constexpr uint32_t kWideSubgroup = 32;
 inline constexpr uint32_t kSmallSubgroup = 16;
-enum class Where : uint32_t { any, cpu, gpu, discrete, small, large, wide };
+enum class Where : uint32_t { any, cpu, gpu, discrete, small, large, wide, ample };
 
 // For which elements of keys and values, or of weights, a row is preferred.
 enum class Elements : uint32_t { any, half };
@@ -92,6 +93,7 @@ struct AttentionRow {
   Subgroups subgroups = {};
   MatrixTile matrix = {};
   bool self_test = false;  // chosen only where its self-test passed
+  bool unpack = false;     // keys and values are converted to fp32 first, in transient memory
 };
 
 struct LinearRow {

@@ -8,6 +8,7 @@ namespace {
 constexpr uint32_t kVendorAmd = 0x1002;
 constexpr uint32_t kVendorIntel = 0x8086;
 constexpr uint32_t kVendorArm = 0x13b5;
+constexpr uint32_t kVendorQualcomm = 0x5143;
 
 // VkDriverId.
 constexpr uint32_t kAmdProprietary = 1;
@@ -102,6 +103,12 @@ constexpr Quirk kQuirks[] = {
      {.vendor_id = kVendorIntel, .driver_id = kIntelMesa, .name_part = "(WCL)"},
      {.clear_matrices = true},
      "the same architecture as (PTL), same fault; cubecl pull request 1444"},
+    // All of the generation: those of it that have more registers lack 16-bit storage, which the rows need too.
+    {"adreno-6xx-registers",
+     {.vendor_id = kVendorQualcomm, .name_part = "Adreno (TM) 6"},
+     {.set_few_registers = true},
+     "64 registers of four words where the generations after it have 96; Mesa src/freedreno/common/"
+     "freedreno_devices.py, reg_size_vec4. Tiles of heads from 80 on spill there: tests/drivers, turnip_660"},
 };
 
 bool in_range(uint32_t version, uint32_t from, uint32_t below) {
@@ -114,6 +121,7 @@ void edit(const TraitsEdit& edit, DeviceTraits& traits) {
   if (edit.clear_matrices) traits.matrix_shapes.clear();
   if (edit.clear_matrices || edit.clear_matrix2) traits.matrix2 = 0;
   if (edit.clear_subgroup_extended_types) traits.subgroup_extended_types = false;
+  if (edit.set_few_registers) traits.few_registers = true;
   traits.subgroup_operations &= ~edit.clear_subgroup_operations;
 }
 

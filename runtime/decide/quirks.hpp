@@ -25,13 +25,14 @@ struct DeviceMatch {
   uint32_t subgroups_per_core = 0;
 };
 
-// What a quirk takes out of the traits.
+// What a quirk takes out of the traits, or says that drivers do not.
 struct TraitsEdit {
   bool clear_storage_16bit = false;
   bool clear_timestamps = false;
   bool clear_matrices = false;  // shapes and matrix2
   bool clear_matrix2 = false;
   bool clear_subgroup_extended_types = false;
+  bool set_few_registers = false;
   uint32_t clear_subgroup_operations = 0;  // kSubgroup... bits
   bool operator==(const TraitsEdit&) const = default;
 };

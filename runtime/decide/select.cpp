@@ -189,6 +189,7 @@ const char* name_of(Where where) {
     case Where::small: return "integrated GPUs with small subgroups";
     case Where::large: return "GPUs with larger subgroups or memory of their own";
     case Where::wide: return "GPUs with wide subgroups";
+    case Where::ample: return "GPUs with wide subgroups and registers for them";
     case Where::any: break;
   }
   return "any device";
@@ -200,6 +201,7 @@ std::string where_refusal(Where where, const DeviceTraits& traits) {
     reason += text(" with subgroups of ", traits.min_subgroup_size, ", not ", kWideSubgroup);
   if (where == Where::small && traits.type == DeviceType::integrated)
     reason += text(" with subgroups of up to ", traits.max_subgroup_size);
+  if (where == Where::ample && traits.few_registers) reason += " with few registers";
   return reason;
 }
 
@@ -281,8 +283,11 @@ struct Selection {
     for (const Row& row : rows)
       if (refusal(row).empty()) return &row;
     std::string message = text(operation, ": no kernel row can run this");
-    for (const Verdict& verdict : judge())
-      message += text("; ", verdict.row, ": ", verdict.text);
+    if (forcing) message = text(operation, ": the kernel rows forced (", overrides.kernel, ") can't run this");
+    const std::vector<Verdict> verdicts = judge();
+    for (size_t i = 0; i < rows.size(); ++i)
+      if (!forcing || lists_name(overrides.kernel, rows[i].name))
+        message += text("; ", verdicts[i].row, ": ", verdicts[i].text);
     return fail(Code::unsupported, std::move(message));
   }
 };

@@ -59,7 +59,7 @@ uint32_t split_shared_bytes(const AttentionRow& row, const AttentionProblem& pro
   const uint32_t value_groups = (problem.value_dim + 3) / 4;
   const uint32_t groups = std::max((problem.head_dim + 3) / 4, value_groups);
   const bool shuffles = row.shader == Shader::attention_split_shuffle;
-  const uint32_t wanted = groups <= 8 ? 4 : groups <= 16 ? 8 : groups <= 32 ? 16 : 32;
+  const uint32_t wanted = groups <= 8 ? 4 : groups <= 16 ? 8 : groups <= 32 ? 16 : groups <= 64 ? 32 : 64;
   const uint32_t span = shuffles ? std::max(std::min(wanted, subgroup_size(row, traits)), 1u) : wanted;
   const uint32_t size = local_size(row, traits);
   const uint32_t meeting = shuffles ? 0 : row.block_q * size;

@@ -18,7 +18,8 @@ using params::LinearPush;
 static_assert(static_cast<int>(Activation::relu) == WEFT_ACTIVATION_RELU &&
               static_cast<int>(Activation::silu) == WEFT_ACTIVATION_SILU &&
               static_cast<int>(Activation::gelu) == WEFT_ACTIVATION_GELU &&
-              static_cast<int>(Activation::gelu_tanh) == WEFT_ACTIVATION_GELU_TANH);
+              static_cast<int>(Activation::gelu_tanh) == WEFT_ACTIVATION_GELU_TANH &&
+              static_cast<int>(Activation::quick_gelu) == WEFT_ACTIVATION_QUICK_GELU);
 
 std::array<uint32_t, decide::kLinearConstants> constants(const LinearCall& call,
                                                          const LinearShape& shape,

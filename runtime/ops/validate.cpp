@@ -1,7 +1,6 @@
 #include "ops/validate.hpp"
 
 #include <cmath>
-#include <initializer_list>
 #include <optional>
 
 #include "base/overflow.hpp"
@@ -58,9 +57,66 @@ Result<void> match_counts(const Rules& rules, const char* left_name, const Rows&
   return {};
 }
 
-// Every operand inside its buffer; the output apart from the inputs, or exactly `in_place`.
+Result<void> check_activation(const Rules& rules, Activation activation) {
+  if (activation < Activation::none || activation > Activation::quick_gelu)
+    return rules.broken(
+        text("activation is ", static_cast<int32_t>(activation), "; it must be an Activation"));
+  return {};
+}
+
+// Two tensors of rows of which the right one repeats along the left one, and where the left one is
+// not given along the output.
+Result<PairShape> check_pair(const Rules& rules, const Operand& left, const Operand& right,
+                             const Operand& output) {
+  PairShape shape;
+  if (left.tensor) {
+    WEFT_ASSIGN(shape.left, check_rows(rules, left));
+  }
+  WEFT_ASSIGN(shape.right, check_rows(rules, right));
+  WEFT_ASSIGN(shape.output, check_rows(rules, output));
+  const Operand& whole = left.tensor ? left : output;
+  const Rows& rows = left.tensor ? shape.left : shape.output;
+  WEFT_TRY(match_dims(rules, right, whole));
+  if (rows.count != 0 && (shape.right.count == 0 || rows.count % shape.right.count != 0))
+    return rules.broken(text("right has ", shape.right.count, " rows, ", whole.name, " has ",
+                             rows.count, "; right's count must divide ", whole.name, "'s"));
+  WEFT_TRY(match_dims(rules, output, whole));
+  WEFT_TRY(match_counts(rules, "output", shape.output, whole.name, rows));
+  return shape;
+}
+
+// The gate's tensor is there where its kind asks for it, as one value or as one for each column.
+Result<void> check_gate(const Rules& rules, const Gate& gate, const Operand& value, int64_t dim) {
+  if (gate.kind < GateKind::none || gate.kind > GateKind::tanh)
+    return rules.broken(
+        text("gate.kind is ", static_cast<int32_t>(gate.kind), "; it must be a GateKind"));
+  if (gate.kind == GateKind::none) {
+    if (gate.value) return rules.broken("gate.value is given; gate.kind must be value or tanh");
+    return {};
+  }
+  WEFT_TRY(rules.given(value));
+  WEFT_TRY(rules.rank(value, 1));
+  WEFT_TRY(rules.floating(value));
+  WEFT_TRY(rules.layout(value));
+  return rules.match_or_1(value, 0, dim, "the columns");
+}
+
+// One f32 for each row, or nothing.
+Result<void> check_row_factors(const Rules& rules, const Operand& factors, const Rows& rows) {
+  if (!factors.tensor) return {};
+  WEFT_TRY(rules.rank(factors, 1));
+  WEFT_TRY(rules.dtype(factors, DType::f32));
+  WEFT_TRY(rules.layout(factors));
+  if (factors.tensor.shape[0] != rows.count)
+    return rules.broken(text(factors.name, ".shape[0] is ", factors.tensor.shape[0],
+                             "; it must be ", rows.count, ", output's rows"));
+  return {};
+}
+
+}  // namespace
+
 Result<void> check_memory(const Rules& rules, std::initializer_list<Operand> inputs,
-                          const Operand& output, const Tensor* in_place = nullptr) {
+                          const Operand& output, const Tensor* in_place) {
   for (const Operand& input : inputs)
     if (input.tensor) WEFT_TRY(rules.inside(input));
   WEFT_TRY(rules.inside(output));
@@ -77,8 +133,6 @@ bool start_on_4(std::initializer_list<const Tensor*> tensors) {
     if (*tensor && !checks::starts_on_4(*tensor)) return false;
   return true;
 }
-
-}  // namespace
 
 Result<Rows> fold(const Rules& rules, const Operand& operand) {
   const auto& [name, tensor] = operand;
@@ -119,9 +173,7 @@ Result<LinearShape> validate(const LinearCall& call) {
   WEFT_ASSIGN(shape.output, check_rows(rules, output));
   WEFT_TRY(rules.match(output, call.output.rank() - 1, weight, 0));
   WEFT_TRY(match_counts(rules, "output", shape.output, "input", shape.input));
-  if (call.activation < Activation::none || call.activation > Activation::gelu_tanh)
-    return rules.broken(text("activation is ", static_cast<int32_t>(call.activation),
-                             "; it must be an Activation"));
+  WEFT_TRY(check_activation(rules, call.activation));
   WEFT_TRY(check_memory(rules, {input, weight, bias}, output));
   shape.aligned = shape.input.dim % 4 == 0 && start_on_4({&call.input, &call.weight});
   return shape;
@@ -150,22 +202,28 @@ Result<NormShape> validate(const char* operation, const NormCall& call) {
   return shape;
 }
 
-Result<AddShape> validate(const AddCall& call) {
+Result<PairShape> validate(const AddCall& call) {
   const Rules rules{"add"};
   const Operand left{"left", call.left}, right{"right", call.right}, output{"output", call.output};
-  AddShape shape;
-  WEFT_ASSIGN(shape.left, check_rows(rules, left));
-  WEFT_ASSIGN(shape.right, check_rows(rules, right));
-  WEFT_TRY(match_dims(rules, right, left));
-  if (shape.left.count != 0 &&
-      (shape.right.count == 0 || shape.left.count % shape.right.count != 0))
-    return rules.broken(text("right has ", shape.right.count, " rows, left has ", shape.left.count,
-                             "; right's count must divide left's"));
-  WEFT_ASSIGN(shape.output, check_rows(rules, output));
-  WEFT_TRY(match_dims(rules, output, left));
-  WEFT_TRY(match_counts(rules, "output", shape.output, "left", shape.left));
+  const Operand gate{"gate.value", call.gate.value}, factors{"row_factors", call.row_factors};
+  WEFT_ASSIGN(PairShape shape, check_pair(rules, left, right, output));
+  WEFT_TRY(check_gate(rules, call.gate, gate, shape.output.dim));
+  WEFT_TRY(check_row_factors(rules, factors, shape.output));
+  WEFT_TRY(check_memory(rules, {left, right, gate, factors}, output, &call.left));
+  const Tensor none, &columns = has_columns(call.gate) ? call.gate.value : none;
+  shape.aligned =
+      shape.output.dim % 4 == 0 && start_on_4({&call.left, &call.right, &columns, &call.output});
+  return shape;
+}
+
+Result<PairShape> validate(const MultiplyCall& call) {
+  const Rules rules{"multiply"};
+  const Operand left{"left", call.left}, right{"right", call.right}, output{"output", call.output};
+  WEFT_TRY(rules.given(left));
+  WEFT_ASSIGN(PairShape shape, check_pair(rules, left, right, output));
+  WEFT_TRY(check_activation(rules, call.activation));
   WEFT_TRY(check_memory(rules, {left, right}, output, &call.left));
-  shape.aligned = shape.left.dim % 4 == 0 && start_on_4({&call.left, &call.right, &call.output});
+  shape.aligned = shape.output.dim % 4 == 0 && start_on_4({&call.left, &call.right, &call.output});
   return shape;
 }
 

@@ -1,4 +1,4 @@
-// What a linear kernel applies to a sum.
+// What kernels apply to single values.
 #ifndef WEFT_ACTIVATION_GLSL
 #define WEFT_ACTIVATION_GLSL
 
@@ -33,6 +33,7 @@ float activate(uint kind, float x) {
     float y = 0.797884560802865356 * x * fma(0.044715 * x, x, 1.0);
     return x / (1.0 + exp2(-2.0 * log2_e * y));
   }
+  if (kind == WEFT_ACTIVATION_QUICK_GELU) return x / (1.0 + exp2(-1.702 * log2_e * x));
   return x;
 }
 

@@ -4,7 +4,10 @@
 
 #include "device/fixture.hpp"
 #include "ground/evaluate.hpp"
+#include "ground/metrics.hpp"
 #include "ground/model.hpp"
+#include "ground/scenes.hpp"
+#include "ground/vocabulary.hpp"
 #include "weft/safetensors.hpp"
 
 namespace weft::test {
@@ -66,6 +69,57 @@ void compare_scene(ground::Model& model, const Safetensors& vectors, size_t scen
   }
 }
 
+// Mean shares of the answers' mass inside two objects.
+struct Masses {
+  double first = 0, second = 0;
+  int count = 0;
+
+  void add(const ground::Grounding& found, const ground::Scene& scene, int32_t one, int32_t other) {
+    const double inside = ground::measure(found.probabilities, scene.mask(one), checkpoint().threshold).mass_inside;
+    const double beside = ground::measure(found.probabilities, scene.mask(other), checkpoint().threshold).mass_inside;
+    first += (inside - first) / ++count;
+    second += (beside - second) / count;
+  }
+};
+
+// The one other object that a phrase without relation would mean if its colour were another, or -1.
+int32_t other_in_colour(const ground::Scene& scene, const ground::Phrase& phrase) {
+  int32_t found = -1;
+  if (phrase.relation != ground::Relation::none || !phrase.head.colour) return -1;
+  for (size_t i = 0; i < scene.objects.size(); ++i) {
+    ground::Description described = phrase.head;
+    described.colour = scene.objects[i].colour;
+    if (static_cast<int32_t>(i) == phrase.referent || !ground::matches(described, scene.objects[i])) continue;
+    if (found >= 0) return -1;
+    found = static_cast<int32_t>(i);
+  }
+  return found;
+}
+
+int32_t id_of(auto value) { return ground::word_id(ground::to_string(value)); }
+
+size_t place_of(const std::vector<int32_t>& words, int32_t id) {
+  return static_cast<size_t>(std::find(words.begin(), words.end(), id) - words.begin());
+}
+
+// Phrases of a colour that one object has and a shape that another has, while nothing has both: calls
+// visit(scene, words, the object of the colour, the object of the shape).
+void for_each_contradiction(uint64_t scenes, auto visit) {
+  for (uint64_t seed = 1; seed <= scenes; ++seed) {
+    const ground::Scene scene = ground::make_scene(seed, ground::Split::test);
+    const auto count = static_cast<int32_t>(scene.objects.size());
+    for (int32_t a = 0; a < count; ++a)
+      for (int32_t b = 0; b < count; ++b) {
+        const auto colour = scene.objects[static_cast<size_t>(a)].colour;
+        const auto shape = scene.objects[static_cast<size_t>(b)].shape;
+        const auto colours = std::ranges::count(scene.objects, colour, &ground::Object::colour);
+        const auto shapes = std::ranges::count(scene.objects, shape, &ground::Object::shape);
+        if (a == b || colours != 1 || shapes != 1) continue;
+        visit(scene, std::vector<int32_t>{ground::word_id("the"), id_of(colour), id_of(shape)}, a, b);
+      }
+  }
+}
+
 }  // namespace
 
 TEST_CASE("scores and attention weights equal PyTorch's") {
@@ -101,6 +155,68 @@ TEST_CASE("held-out shapes and colours are found, far better than by any baselin
     CAPTURE(result.scores[baseline].map);
     CHECK(result.scores[baseline].pointing < result.scores[0].pointing - 0.2);
   }
+}
+
+TEST_CASE("a replaced word moves the answer to what the new word says") {
+  ground::Model model = must(ground::Model::make(device(), checkpoint()));
+  Masses before, after;
+  for (uint64_t seed = 1; seed <= 60; ++seed) {
+    const ground::Scene scene = ground::make_scene(seed, ground::Split::test);
+    for (const ground::Phrase& phrase : scene.phrases) {
+      const int32_t other = other_in_colour(scene, phrase);
+      if (other < 0) continue;
+      std::vector<int32_t> words = phrase.words;
+      words[place_of(words, id_of(*phrase.head.colour))] = id_of(scene.objects[static_cast<size_t>(other)].colour);
+      before.add(must(model.run(scene.image, phrase.words)), scene, phrase.referent, other);
+      after.add(must(model.run(scene.image, phrase.words, {.words = words})), scene, phrase.referent, other);
+    }
+  }
+  CAPTURE(before.count, before.first, before.second, after.first, after.second);
+  CHECK(before.count >= 30);
+  CHECK(before.first >= 0.7);
+  CHECK(before.second <= 0.02);
+  CHECK(after.first <= 0.02);
+  CHECK(after.second >= 0.65);
+}
+
+TEST_CASE("a word of factor 0 is not heard: the answer is where the other words point") {
+  ground::Model model = must(ground::Model::make(device(), checkpoint()));
+  Masses plain, no_colour, no_shape, more_colour, more_shape;
+  for_each_contradiction(30, [&](const ground::Scene& scene, const std::vector<int32_t>& words, int32_t a, int32_t b) {
+    const auto add = [&](Masses& masses, const ground::Edit& edit) {
+      masses.add(must(model.run(scene.image, words, edit)), scene, a, b);
+    };
+    add(plain, {});
+    add(no_colour, {.factors = {1, 0, 1}});
+    add(no_shape, {.factors = {1, 1, 0}});
+    add(more_colour, {.factors = {1, 10, 1}});
+    add(more_shape, {.factors = {1, 1, 10}});
+  });
+  CAPTURE(plain.count, plain.first, plain.second, more_colour.first, more_colour.second, more_shape.first,
+          more_shape.second);
+  CHECK(plain.count >= 10);
+  CHECK(no_colour.first <= 0.02);
+  CHECK(no_colour.second >= 0.65);
+  CHECK(no_shape.first >= 0.65);
+  CHECK(no_shape.second <= 0.02);
+  CHECK(more_colour.first > plain.first + 0.1);
+  CHECK(more_colour.second < plain.second - 0.1);
+  CHECK(more_shape.second > plain.second + 0.03);
+  CHECK(more_shape.first < plain.first - 0.03);
+}
+
+TEST_CASE("edits that change nothing leave the answer") {
+  ground::Model model = must(ground::Model::make(device(), checkpoint()));
+  const ground::Scene scene = ground::make_scene(7, ground::Split::test);
+  const std::vector<int32_t>& words = scene.phrases[0].words;
+  const auto plain = must(model.run(scene.image, words));
+  const auto ones = must(model.run(scene.image, words, {.factors = std::vector<float>(words.size(), 1.0f)}));
+  CHECK(ones.logits == plain.logits);
+  const auto same = must(model.run(scene.image, words, {.words = words}));
+  CHECK(largest_difference(same.logits, plain.logits) <= kTolerance);
+  const auto wrong = model.run(scene.image, words, {.factors = {1.0f, 2.0f, 3.0f, 4.0f, 5.0f, 6.0f, 7.0f, 8.0f, 9.0f, 10.0f, 11.0f, 12.0f}});
+  REQUIRE(!wrong);
+  CHECK(wrong.error().message.find("the edit has 12 factors") != std::string::npos);
 }
 
 TEST_CASE("wrong weights files are refused by name") {

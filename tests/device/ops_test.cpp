@@ -1,4 +1,4 @@
-// Linear, norms, add and gather: every line of ops.txt on every way to run it, against the fp64
+// What stands around attention: every line of ops.txt on every way to run it, against the fp64
 // reference.
 #include <functional>
 #include <string>
@@ -16,6 +16,7 @@ namespace {
 constexpr double kLinearUnits = 8.0;
 constexpr double kNormUnits = 16.0;  // the mean and the variance are sums too
 constexpr double kAddUnits = 2.0;
+constexpr double kRotaryUnits = 5.0;  // sine and cosine have errors of their own
 
 struct Expected {
   reference::OpResult result;
@@ -35,8 +36,25 @@ Expected expect(const cases::NormProblem& p, const cases::NormCase& c) {
           kNormUnits};
 }
 
-Expected expect(const cases::AddProblem& p, const cases::AddCase&) {
-  return {reference::add(p.left.values, p.right.values), kAddUnits};
+Expected expect(const cases::AddProblem& p, const cases::AddCase& c) {
+  const reference::AddScales scales{c.gate, &p.gate.values,
+                                    c.row_factors ? &p.row_factors.values : nullptr};
+  return {reference::add(c.no_left ? nullptr : &p.left.values, p.right.values, c.rows, scales),
+          kAddUnits};
+}
+
+Expected expect(const cases::MultiplyProblem& p, const cases::MultiplyCase& c) {
+  return {reference::multiply(p.left.values, p.right.values, c.activation), kLinearUnits};
+}
+
+Expected expect(const cases::MixKeysProblem& p, const cases::MixKeysCase& c) {
+  return {reference::mix_keys(p.input.values, c.factors ? &p.factors.values : nullptr,
+                              c.matrix ? &p.matrix.values : nullptr, c.batch, c.heads),
+          c.factors || c.matrix ? kLinearUnits : 0.0};
+}
+
+Expected expect(const cases::RotaryProblem& p, const cases::RotaryCase& c) {
+  return {reference::rotary(p.input.values, p.angles.values, c.interleaved), kRotaryUnits};
 }
 
 Expected expect(const cases::GatherProblem& p, const cases::GatherCase&) {
@@ -52,14 +70,24 @@ Result<void> record(Recorder& recorder, const NormCall& call, const cases::NormC
 Result<void> record(Recorder& recorder, const AddCall& call, const cases::AddCase&) {
   return add(recorder, call);
 }
+Result<void> record(Recorder& recorder, const MultiplyCall& call, const cases::MultiplyCase&) {
+  return multiply(recorder, call);
+}
 Result<void> record(Recorder& recorder, const GatherCall& call, const cases::GatherCase&) {
   return gather(recorder, call);
 }
+Result<void> record(Recorder& recorder, const MixKeysCall& call, const cases::MixKeysCase&) {
+  return mix_keys(recorder, call);
+}
+Result<void> record(Recorder& recorder, const RotaryCall& call, const cases::RotaryCase&) {
+  return rotary(recorder, call);
+}
 
 // In place, a second run starts from the first one's result.
-bool runs_in_place(const cases::NormCase& c) { return c.in_place; }
-bool runs_in_place(const cases::AddCase& c) { return c.in_place; }
-bool runs_in_place(const auto&) { return false; }
+bool runs_in_place(const auto& c) {
+  if constexpr (requires { c.in_place; }) return c.in_place;
+  return false;
+}
 
 template <class OpCase, class Problem>
 Result<std::string> run(const Device& device, const OpCase& c, const Problem& p,
@@ -135,7 +163,10 @@ TEST_CASE("RMS norm") {
   run_all<cases::NormCase>([](const cases::NormCase& c) { return c.norm == cases::Norm::rms; });
 }
 TEST_CASE("add") { run_all<cases::AddCase>(); }
+TEST_CASE("multiply") { run_all<cases::MultiplyCase>(); }
 TEST_CASE("gather") { run_all<cases::GatherCase>(); }
+TEST_CASE("mix_keys") { run_all<cases::MixKeysCase>(); }
+TEST_CASE("rotary") { run_all<cases::RotaryCase>(); }
 
 TEST_CASE("one case of the command line", "[.][one]") {
   for (const cases::Case& any : cases_of(""))

@@ -69,8 +69,17 @@ Result<void> record_call(Recorder& recorder, const cases::NormCase& c, const Nor
 Result<void> record_call(Recorder& recorder, const cases::AddCase&, const AddCall& call) {
   return add(recorder, call);
 }
+Result<void> record_call(Recorder& recorder, const cases::MultiplyCase&, const MultiplyCall& call) {
+  return multiply(recorder, call);
+}
 Result<void> record_call(Recorder& recorder, const cases::GatherCase&, const GatherCall& call) {
   return gather(recorder, call);
+}
+Result<void> record_call(Recorder& recorder, const cases::MixKeysCase&, const MixKeysCall& call) {
+  return mix_keys(recorder, call);
+}
+Result<void> record_call(Recorder& recorder, const cases::RotaryCase&, const RotaryCall& call) {
+  return rotary(recorder, call);
 }
 
 template <class C>

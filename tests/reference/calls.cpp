@@ -192,6 +192,19 @@ Result<NormCall> make_call(const Device& device, const NormCase& c, const NormPr
 
 Result<AddCall> make_call(const Device& device, const AddCase& c, const AddProblem& problem) {
   AddCall call;
+  WEFT_ASSIGN(call.left, upload_if(!c.no_left, device, problem.left));
+  WEFT_ASSIGN(call.right, upload(device, problem.right));
+  call.gate.kind = c.gate;
+  WEFT_ASSIGN(call.gate.value, upload_if(c.gate != GateKind::none, device, problem.gate));
+  WEFT_ASSIGN(call.row_factors, upload_if(c.row_factors, device, problem.row_factors));
+  WEFT_ASSIGN(call.output,
+              c.in_place ? Result<Tensor>(call.left) : poisoned(device, problem.output));
+  return call;
+}
+
+Result<MultiplyCall> make_call(const Device& device, const MultiplyCase& c,
+                               const MultiplyProblem& problem) {
+  MultiplyCall call{.activation = c.activation};
   WEFT_ASSIGN(call.left, upload(device, problem.left));
   WEFT_ASSIGN(call.right, upload(device, problem.right));
   WEFT_ASSIGN(call.output,
@@ -205,6 +218,26 @@ Result<GatherCall> make_call(const Device& device, const GatherCase&,
   WEFT_ASSIGN(call.table, upload(device, problem.table));
   WEFT_ASSIGN(call.indices, upload_vector(device, DType::i32, problem.indices));
   WEFT_ASSIGN(call.output, poisoned(device, problem.output));
+  return call;
+}
+
+Result<MixKeysCall> make_call(const Device& device, const MixKeysCase& c,
+                              const MixKeysProblem& problem) {
+  MixKeysCall call;
+  WEFT_ASSIGN(call.input, upload(device, problem.input));
+  WEFT_ASSIGN(call.factors, upload_if(c.factors, device, problem.factors));
+  WEFT_ASSIGN(call.matrix, upload_if(c.matrix, device, problem.matrix));
+  WEFT_ASSIGN(call.output, poisoned(device, problem.output));
+  return call;
+}
+
+Result<RotaryCall> make_call(const Device& device, const RotaryCase& c,
+                             const RotaryProblem& problem) {
+  RotaryCall call{.interleaved = c.interleaved};
+  WEFT_ASSIGN(call.input, upload(device, problem.input));
+  WEFT_ASSIGN(call.angles, upload(device, problem.angles));
+  WEFT_ASSIGN(call.output,
+              c.in_place ? Result<Tensor>(call.input) : poisoned(device, problem.output));
   return call;
 }
 

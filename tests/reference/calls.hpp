@@ -32,7 +32,13 @@ Result<LinearCall> make_call(const Device& device, const LinearCase& c,
                              const LinearProblem& problem);
 Result<NormCall> make_call(const Device& device, const NormCase& c, const NormProblem& problem);
 Result<AddCall> make_call(const Device& device, const AddCase& c, const AddProblem& problem);
+Result<MultiplyCall> make_call(const Device& device, const MultiplyCase& c,
+                               const MultiplyProblem& problem);
 Result<GatherCall> make_call(const Device& device, const GatherCase& c,
                              const GatherProblem& problem);
+Result<MixKeysCall> make_call(const Device& device, const MixKeysCase& c,
+                              const MixKeysProblem& problem);
+Result<RotaryCall> make_call(const Device& device, const RotaryCase& c,
+                             const RotaryProblem& problem);
 
 }  // namespace weft::cases

@@ -31,11 +31,12 @@ const Names<Layout> kLayouts = {{Layout::bhld, "bhld"},
                                 {Layout::blhd, "blhd"},
                                 {Layout::padded, "padded"},
                                 {Layout::odd, "odd"}};
-const Names<Activation> kActivations = {{Activation::none, "none"},
-                                        {Activation::relu, "relu"},
-                                        {Activation::silu, "silu"},
-                                        {Activation::gelu, "gelu"},
-                                        {Activation::gelu_tanh, "gelu_tanh"}};
+const Names<Activation> kActivations = {
+    {Activation::none, "none"},           {Activation::relu, "relu"},
+    {Activation::silu, "silu"},           {Activation::gelu, "gelu"},
+    {Activation::gelu_tanh, "gelu_tanh"}, {Activation::quick_gelu, "quick_gelu"}};
+const Names<GateKind> kGates = {
+    {GateKind::none, "none"}, {GateKind::value, "value"}, {GateKind::tanh, "tanh"}};
 
 const Names<Offsets> kOffsets = {{Offsets::none, "none"},
                                  {Offsets::random, "random"},
@@ -52,6 +53,9 @@ const Names<uint32_t> kOnes = {
     {kOneQuery, "q"},      {kOneKey, "k"},           {kOneValue, "v"},
     {kOneQueryHead, "qh"}, {kOneKeyHead, "kh"},      {kOneValueHead, "vh"},
     {kOneNullHead, "nh"},  {kOneQueryRegions, "qr"}, {kOneKeyRegions, "kr"}};
+const Names<uint32_t> kOnesOfMix = {{kOneInput, "i"},   {kOneInputHead, "ih"},
+                                    {kOneFactors, "f"}, {kOneFactorsHead, "fh"},
+                                    {kOneMatrix, "m"},  {kOneMatrixHead, "mh"}};
 const Names<WeightsStage> kStages = {{WeightsStage::scaled, "scaled"},
                                      {WeightsStage::capped, "capped"},
                                      {WeightsStage::masked, "masked"},
@@ -218,8 +222,9 @@ void visit_words(Visitor& words, NormCase& c) {
   if (c.in_place && c.input != c.output) words.complain("is in place with two types");
 }
 
-template <class Visitor>
-void visit_words(Visitor& words, AddCase& c) {
+// What add and multiply share.
+template <class Visitor, class Pair>
+void visit_pair(Visitor& words, Pair& c) {
   words.size("m", c.rows);
   words.size("d", c.dim);
   words.base_type(c.left);
@@ -236,6 +241,23 @@ void visit_words(Visitor& words, AddCase& c) {
 }
 
 template <class Visitor>
+void visit_words(Visitor& words, AddCase& c) {
+  visit_pair(words, c);
+  words.flag("no_left", c.no_left);
+  words.choice("gate", c.gate, kGates, GateKind::none);
+  words.choice("gate_type", c.gate_type, kTypes, DType(c.left));
+  words.flag("gate_columns", c.gate_columns);
+  words.flag("row_factors", c.row_factors);
+  if (c.no_left && c.in_place) words.complain("is in place over nothing");
+}
+
+template <class Visitor>
+void visit_words(Visitor& words, MultiplyCase& c) {
+  visit_pair(words, c);
+  words.choice("act", c.activation, kActivations, Activation::none);
+}
+
+template <class Visitor>
 void visit_words(Visitor& words, GatherCase& c) {
   words.size("n", c.count);
   words.size("rows", c.table_rows);
@@ -247,6 +269,43 @@ void visit_words(Visitor& words, GatherCase& c) {
   words.size("seed", c.seed, 0);
 }
 
+template <class Visitor>
+void visit_words(Visitor& words, MixKeysCase& c) {
+  words.usual_size("b", c.batch, 1);
+  words.usual_size("h", c.heads, 1);
+  words.size("k", c.kv_len);
+  words.size("d", c.dim);
+  words.base_type(c.input);
+  words.choice("out", c.output, kTypes, DType(c.input));
+  words.flag("factors", c.factors);
+  words.flag("matrix", c.matrix);
+  words.size("rows", c.rows, c.kv_len);
+  words.bits("one", c.ones, kOnesOfMix);
+  words.choice("layout", c.layout, kLayouts, Layout::bhld);
+  words.size("seed", c.seed, 0);
+  if (!c.matrix && c.rows != c.kv_len) words.complain("has rows of a matrix, but no matrix");
+}
+
+template <class Visitor>
+void visit_words(Visitor& words, RotaryCase& c) {
+  words.usual_size("b", c.batch, 1);
+  words.usual_size("h", c.heads, 1);
+  words.size("q", c.length);
+  words.size("d", c.dim);
+  words.size("n", c.turned, c.dim);
+  words.base_type(c.input);
+  words.choice("out", c.output, kTypes, DType(c.input));
+  words.flag("interleaved", c.interleaved);
+  words.number("angle", c.angle, 4.0f);
+  words.flag("in_place", c.in_place);
+  words.choice("layout", c.layout, kLayouts, Layout::bhld);
+  words.size("seed", c.seed, 0);
+  if (c.in_place && c.input != c.output) words.complain("is in place with two types");
+  if (c.turned % 2 != 0 || c.turned > c.dim)
+    words.complain("turns " + std::to_string(c.turned) +
+                   " columns; they must be even and at most " + std::to_string(c.dim));
+}
+
 std::string_view kind_of(const AttentionCase&) { return ""; }
 std::string_view kind_of(const WeightsCase&) { return "weights"; }
 std::string_view kind_of(const MergeCase&) { return "merge"; }
@@ -255,7 +314,10 @@ std::string_view kind_of(const NormCase& c) {
   return c.norm == Norm::layer ? "layer_norm" : "rms_norm";
 }
 std::string_view kind_of(const AddCase&) { return "add"; }
+std::string_view kind_of(const MultiplyCase&) { return "multiply"; }
 std::string_view kind_of(const GatherCase&) { return "gather"; }
+std::string_view kind_of(const MixKeysCase&) { return "mix_keys"; }
+std::string_view kind_of(const RotaryCase&) { return "rotary"; }
 
 std::optional<Case> empty_case(std::string_view kind) {
   if (kind == "weights") return WeightsCase{};
@@ -264,7 +326,10 @@ std::optional<Case> empty_case(std::string_view kind) {
   if (kind == "layer_norm") return NormCase{.norm = Norm::layer};
   if (kind == "rms_norm") return NormCase{.norm = Norm::rms};
   if (kind == "add") return AddCase{};
+  if (kind == "multiply") return MultiplyCase{};
   if (kind == "gather") return GatherCase{};
+  if (kind == "mix_keys") return MixKeysCase{};
+  if (kind == "rotary") return RotaryCase{};
   if (kind == "attention") return AttentionCase{};
   return std::nullopt;
 }

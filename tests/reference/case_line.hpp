@@ -9,8 +9,11 @@
 //   merge b2 h4 q9 d24 f16 right=f32 empty=mixed
 //   linear m1024 k768 n768 f32 weight=f16 bias act=gelu
 //   layer_norm m256 d96 f32 bias                         also rms_norm
-//   add m256 d96 f32 right_rows=16
+//   add m256 d96 f32 right_rows=16 gate=tanh row_factors
+//   multiply m256 d96 f32 act=gelu
 //   gather n16 rows=100 d96 f32
+//   mix_keys b2 h8 k77 d40 f16 factors matrix rows=70
+//   rotary b2 h8 q77 d64 n32 f16 interleaved
 //
 // Words stand in any order; "k77" and "k=77" mean the same. A bare type is the type of every tensor
 // that has no type of its own. '#' begins a comment. What each word means stands beside its field
@@ -217,10 +220,29 @@ struct AddCase {
   DType left = DType::f32;    // the bare type
   DType right = DType::f32;   // right=
   DType output = DType::f32;  // out=
+  bool no_left = false;
+  GateKind gate = GateKind::none;
+  DType gate_type = DType::f32;  // the bare type when not given
+  bool gate_columns = false;     // one for each column
+  bool row_factors = false;      // some are 0; where right does not repeat, its rows there are NaN
   bool in_place = false;
   Layout layout = Layout::bhld;
   int64_t seed = 0;
   bool operator==(const AddCase&) const = default;
+};
+
+struct MultiplyCase {
+  int64_t rows = 0;                          // m
+  int64_t dim = 0;                           // d
+  int64_t right_rows = 0;                    // m when not given
+  DType left = DType::f32;                   // the bare type
+  DType right = DType::f32;                  // right=
+  DType output = DType::f32;                 // out=
+  Activation activation = Activation::none;  // act=
+  bool in_place = false;
+  Layout layout = Layout::bhld;
+  int64_t seed = 0;
+  bool operator==(const MultiplyCase&) const = default;
 };
 
 struct GatherCase {
@@ -235,8 +257,50 @@ struct GatherCase {
   bool operator==(const GatherCase&) const = default;
 };
 
-using Case =
-    std::variant<AttentionCase, WeightsCase, MergeCase, LinearCase, NormCase, AddCase, GatherCase>;
+// Axes of size 1 where the output's are more, as bits of MixKeysCase::ones; the names of one=i,mh.
+enum OneOfMix : uint32_t {
+  kOneInput = 1u << 0,        // i: the batch of input
+  kOneInputHead = 1u << 1,    // ih: its heads
+  kOneFactors = 1u << 2,      // f: of factors
+  kOneFactorsHead = 1u << 3,  // fh
+  kOneMatrix = 1u << 4,       // m: of matrix
+  kOneMatrixHead = 1u << 5,   // mh
+};
+
+struct MixKeysCase {
+  int64_t batch = 1;          // b
+  int64_t heads = 1;          // h
+  int64_t kv_len = 0;         // k
+  int64_t dim = 0;            // d
+  DType input = DType::f32;   // the bare type
+  DType output = DType::f32;  // out=
+  bool factors = false;       // some are 0; the rows there are NaN
+  bool matrix = false;
+  int64_t rows = 0;   // rows=, of the matrix; k when not given
+  uint32_t ones = 0;  // one=i,mh
+  Layout layout = Layout::bhld;
+  int64_t seed = 0;
+  bool operator==(const MixKeysCase&) const = default;
+};
+
+struct RotaryCase {
+  int64_t batch = 1;          // b
+  int64_t heads = 1;          // h
+  int64_t length = 0;         // q
+  int64_t dim = 0;            // d
+  int64_t turned = 0;         // n; d when not given
+  DType input = DType::f32;   // the bare type
+  DType output = DType::f32;  // out=
+  bool interleaved = false;
+  float angle = 4.0f;  // the largest one
+  bool in_place = false;
+  Layout layout = Layout::bhld;
+  int64_t seed = 0;
+  bool operator==(const RotaryCase&) const = default;
+};
+
+using Case = std::variant<AttentionCase, WeightsCase, MergeCase, LinearCase, NormCase, AddCase,
+                          MultiplyCase, GatherCase, MixKeysCase, RotaryCase>;
 
 // Errors: invalid_argument, naming the line and the word.
 Result<Case> parse(std::string_view line);

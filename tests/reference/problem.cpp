@@ -24,6 +24,10 @@ Operand vector_operand(Random& random, DType dtype, int64_t dim, Layout layout, 
   return {random_array(random, dtype, {1, 1, 1, dim}, size), place(dtype, {dim}, layout)};
 }
 
+void fill_nan(double* row, int64_t dim) {
+  std::fill_n(row, dim, std::numeric_limits<double>::quiet_NaN());
+}
+
 }  // namespace
 
 uint64_t Random::bits() {
@@ -75,7 +79,26 @@ NormProblem make_problem(const NormCase& c) {
 AddProblem make_problem(const AddCase& c) {
   Random random(c.seed, 8);
   const Layout right_layout = c.layout == Layout::blhd ? Layout::bhld : c.layout;
-  return {.left = rows_operand(random, c.left, c.rows, c.dim, c.layout, 1.0),
+  AddProblem problem;
+  problem.left = rows_operand(random, c.left, c.rows, c.dim, c.layout, 1.0);
+  problem.right = rows_operand(random, c.right, c.right_rows, c.dim, right_layout, 1.0);
+  problem.output = place_rows(c.output, c.rows, c.dim, c.layout);
+  if (c.gate != GateKind::none)
+    problem.gate = vector_operand(random, c.gate_type, c.gate_columns ? c.dim : 1, c.layout, 3.0);
+  if (c.row_factors) {
+    problem.row_factors = vector_operand(random, DType::f32, c.rows, Layout::bhld, 2.0);
+    for (int64_t r = 0; r < c.rows; r += 3) {
+      problem.row_factors.values.row(0, 0, 0)[r] = 0.0;
+      if (c.right_rows == c.rows) fill_nan(problem.right.values.row(0, 0, r), c.dim);
+    }
+  }
+  return problem;
+}
+
+MultiplyProblem make_problem(const MultiplyCase& c) {
+  Random random(c.seed, 10);
+  const Layout right_layout = c.layout == Layout::blhd ? Layout::bhld : c.layout;
+  return {.left = rows_operand(random, c.left, c.rows, c.dim, c.layout, 4.0),
           .right = rows_operand(random, c.right, c.right_rows, c.dim, right_layout, 1.0),
           .output = place_rows(c.output, c.rows, c.dim, c.layout)};
 }
@@ -96,6 +119,42 @@ GatherProblem make_problem(const GatherCase& c) {
       problem.indices.push_back(rows > 0 ? static_cast<int32_t>(random.below(rows)) : 0);
   }
   return problem;
+}
+
+MixKeysProblem make_problem(const MixKeysCase& c) {
+  Random random(c.seed, 11);
+  const auto items = [&](OneOfMix one) { return c.ones & one ? 1 : c.batch; };
+  const auto heads = [&](OneOfMix one) { return c.ones & one ? 1 : c.heads; };
+  const auto operand = [&](DType dtype, int64_t b, int64_t h, int64_t rows, int64_t columns) {
+    return Operand{random_array(random, dtype, {b, h, rows, columns}, 1.0),
+                   place(dtype, {b, h, rows, columns}, c.layout)};
+  };
+  MixKeysProblem problem;
+  const int64_t b = items(kOneInput), h = heads(kOneInputHead);
+  problem.input = operand(c.input, b, h, c.kv_len, c.dim);
+  if (c.matrix)
+    problem.matrix =
+        operand(DType::f32, items(kOneMatrix), heads(kOneMatrixHead), c.rows, c.kv_len);
+  problem.output = place(c.output, {c.batch, c.heads, c.rows, c.dim}, c.layout);
+  if (!c.factors) return problem;
+  const int64_t fb = items(kOneFactors), fh = heads(kOneFactorsHead);
+  problem.factors = {random_array(random, DType::f32, {1, fb, fh, c.kv_len}, 2.0),
+                     place(DType::f32, {fb, fh, c.kv_len}, c.layout)};
+  for (int64_t n = 1; n < c.kv_len; n += 3) {
+    for (int64_t i = 0; i < fb * fh; ++i) problem.factors.values.row(0, i / fh, i % fh)[n] = 0.0;
+    for (int64_t i = 0; i < b * h; ++i) fill_nan(problem.input.values.row(i / h, i % h, n), c.dim);
+  }
+  return problem;
+}
+
+RotaryProblem make_problem(const RotaryCase& c) {
+  Random random(c.seed, 12);
+  const Dims shape = {c.batch, c.heads, c.length, c.dim};
+  const Layout angles_layout = c.layout == Layout::blhd ? Layout::bhld : c.layout;
+  return {.input = {random_array(random, c.input, {c.batch, c.heads, c.length, c.dim}, 1.0),
+                    place(c.input, shape, c.layout)},
+          .angles = rows_operand(random, DType::f32, c.length, c.turned, angles_layout, c.angle),
+          .output = place(c.output, shape, c.layout)};
 }
 
 }  // namespace weft::cases

@@ -56,6 +56,11 @@ struct NormProblem {
 };
 
 struct AddProblem {
+  Operand left, right, gate, row_factors;
+  Placement output;
+};
+
+struct MultiplyProblem {
   Operand left, right;
   Placement output;
 };
@@ -66,11 +71,24 @@ struct GatherProblem {
   Placement output;
 };
 
+struct MixKeysProblem {
+  Operand input, factors, matrix;
+  Placement output;
+};
+
+struct RotaryProblem {
+  Operand input, angles;
+  Placement output;
+};
+
 AttentionProblem make_problem(const AttentionCase& problem);
 MergeProblem make_problem(const MergeCase& problem);
 LinearProblem make_problem(const LinearCase& problem);
 NormProblem make_problem(const NormCase& problem);
 AddProblem make_problem(const AddCase& problem);
+MultiplyProblem make_problem(const MultiplyCase& problem);
 GatherProblem make_problem(const GatherCase& problem);
+MixKeysProblem make_problem(const MixKeysCase& problem);
+RotaryProblem make_problem(const RotaryCase& problem);
 
 }  // namespace weft::cases

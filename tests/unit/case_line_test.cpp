@@ -103,6 +103,9 @@ TEST_CASE("lines of operations") {
   CHECK(linear.activation == Activation::gelu);
   CHECK(parsed<NormCase>("layer_norm m2 d3 f32").norm == Norm::layer);
   CHECK(parsed<NormCase>("rms_norm m2 d3 f32 epsilon=0").epsilon == 0.0f);
+  CHECK(parsed<AddCase>("add m64 d96 f16 gate=tanh").gate_type == DType::f16);
+  CHECK(parsed<MixKeysCase>("mix_keys k77 d40 f32 matrix").rows == 77);
+  CHECK(parsed<RotaryCase>("rotary q9 d40 f32").turned == 40);
   CHECK(parsed<GatherCase>("gather n16 rows=100 d96 f32").table_rows == 100);
   const auto weights =
       parsed<WeightsCase>("weights b1 h4 q9 k256 d24 f32 heads=0,2 keys=1,5,7 mean");
@@ -221,6 +224,13 @@ TEST_CASE("bad lines are refused, naming the word") {
       {"linear m4 k4 n4 f32 act=tanh", "gelu_tanh"},
       {"add m6 d4 f32 right_rows=4", "right_rows 4"},
       {"add m6 d4 f32 out=f16 in_place", "in place"},
+      {"add m6 d4 f32 no_left in_place", "over nothing"},
+      {"add m6 d4 f32 gate=sigmoid", "tanh"},
+      {"multiply m6 d4 f32 right_rows=4", "right_rows 4"},
+      {"mix_keys k5 d4 f32 rows=3", "no matrix"},
+      {"mix_keys k5 d4 f32 one=q", "'q'"},
+      {"rotary q5 d4 n6 f32", "at most 4"},
+      {"rotary q5 d4 n3 f32", "3 columns"},
       {"weights h2 q4 k4 d4 f32 heads=2", "head 2"},
       {"weights h2 q4 k4 d4 f32 keys=0,4", "key 4"},
       {"weights h2 q4 k4 d4 f32 null=1 keys=5", "key 5"},

@@ -146,9 +146,9 @@ Block norm_push() {
 Block add_push() {
   using T = AddPush;
   return {"AddPush",
-          {MEMBER(T, left), MEMBER(T, right), MEMBER(T, result), MEMBER(T, rows), MEMBER(T, dim),
-           MEMBER(T, right_rows), MEMBER(T, left_stride_row), MEMBER(T, right_stride_row),
-           MEMBER(T, result_stride_row)}};
+          {MEMBER(T, left), MEMBER(T, right), MEMBER(T, result), MEMBER(T, gate),
+           MEMBER(T, row_factors), MEMBER(T, rows), MEMBER(T, dim), MEMBER(T, right_rows),
+           MEMBER(T, left_stride_row), MEMBER(T, right_stride_row), MEMBER(T, result_stride_row)}};
 }
 
 Block gather_push() {
@@ -157,6 +157,36 @@ Block gather_push() {
       "GatherPush",
       {MEMBER(T, table), MEMBER(T, indices), MEMBER(T, result), MEMBER(T, count), MEMBER(T, dim),
        MEMBER(T, table_rows), MEMBER(T, table_stride_row), MEMBER(T, result_stride_row)}};
+}
+
+Block multiply_push() {
+  using T = MultiplyPush;
+  return {"MultiplyPush",
+          {MEMBER(T, left), MEMBER(T, right), MEMBER(T, result), MEMBER(T, rows), MEMBER(T, dim),
+           MEMBER(T, right_rows), MEMBER(T, left_stride_row), MEMBER(T, right_stride_row),
+           MEMBER(T, result_stride_row)}};
+}
+
+Block mix_keys_push() {
+  using T = MixKeysPush;
+  return {"MixKeysPush",
+          {MEMBER(T, data), MEMBER(T, factors), MEMBER(T, matrix), MEMBER(T, result),
+           MEMBER(T, data_stride_batch), MEMBER(T, data_stride_head),
+           MEMBER(T, factors_stride_batch), MEMBER(T, factors_stride_head),
+           MEMBER(T, matrix_stride_batch), MEMBER(T, matrix_stride_head),
+           MEMBER(T, result_stride_batch), MEMBER(T, result_stride_head), MEMBER(T, heads),
+           MEMBER(T, rows), MEMBER(T, kv_len), MEMBER(T, dim), MEMBER(T, data_stride_row),
+           MEMBER(T, matrix_stride_row), MEMBER(T, result_stride_row), MEMBER(T, reserved)}};
+}
+
+Block rotary_push() {
+  using T = RotaryPush;
+  return {"RotaryPush",
+          {MEMBER(T, data), MEMBER(T, angles), MEMBER(T, result), MEMBER(T, data_stride_batch),
+           MEMBER(T, data_stride_head), MEMBER(T, result_stride_batch),
+           MEMBER(T, result_stride_head), MEMBER(T, heads), MEMBER(T, rows), MEMBER(T, dim),
+           MEMBER(T, turned), MEMBER(T, data_stride_row), MEMBER(T, angles_stride_row),
+           MEMBER(T, result_stride_row), MEMBER(T, reserved)}};
 }
 
 std::vector<Constant> attention_constants() {
@@ -305,7 +335,8 @@ std::vector<Kernel> kernels() {
        combine_constants()},
       {{Shader::attention_pack, Shader::attention_pack_native16},
        {pack_push()},
-       {CONSTANT(PACK, LOCAL_SIZE), CONSTANT(PACK, TYPE), CONSTANT(PACK, ALIGNED)}},
+       {CONSTANT(PACK, LOCAL_SIZE), CONSTANT(PACK, TYPE), CONSTANT(PACK, ALIGNED),
+        CONSTANT(PACK, RESULT_TYPE)}},
       {{Shader::attention_weights, Shader::attention_weights_native16},
        {weights_push(), attention_args()},
        weights_constants()},
@@ -323,11 +354,27 @@ std::vector<Kernel> kernels() {
       {{Shader::add, Shader::add_native16},
        {add_push()},
        {CONSTANT(ADD, LOCAL_SIZE), CONSTANT(ADD, LEFT_TYPE), CONSTANT(ADD, RIGHT_TYPE),
-        CONSTANT(ADD, RESULT_TYPE), CONSTANT(ADD, ALIGNED)}},
+        CONSTANT(ADD, RESULT_TYPE), CONSTANT(ADD, ALIGNED), CONSTANT(ADD, HAS_LEFT),
+        CONSTANT(ADD, GATE), CONSTANT(ADD, GATE_TYPE), CONSTANT(ADD, GATE_COLUMNS),
+        CONSTANT(ADD, ROW_FACTORS)}},
+      {{Shader::multiply, Shader::multiply_native16},
+       {multiply_push()},
+       {CONSTANT(MULTIPLY, LOCAL_SIZE), CONSTANT(MULTIPLY, LEFT_TYPE),
+        CONSTANT(MULTIPLY, RIGHT_TYPE), CONSTANT(MULTIPLY, RESULT_TYPE),
+        CONSTANT(MULTIPLY, ACTIVATION), CONSTANT(MULTIPLY, ALIGNED)}},
       {{Shader::gather, Shader::gather_native16},
        {gather_push()},
        {CONSTANT(GATHER, LOCAL_SIZE), CONSTANT(GATHER, TABLE_TYPE), CONSTANT(GATHER, RESULT_TYPE),
         CONSTANT(GATHER, ALIGNED)}},
+      {{Shader::mix_keys, Shader::mix_keys_native16},
+       {mix_keys_push()},
+       {CONSTANT(MIX_KEYS, LOCAL_SIZE), CONSTANT(MIX_KEYS, DATA_TYPE),
+        CONSTANT(MIX_KEYS, RESULT_TYPE), CONSTANT(MIX_KEYS, HAS_FACTORS),
+        CONSTANT(MIX_KEYS, HAS_MATRIX), CONSTANT(MIX_KEYS, ALIGNED)}},
+      {{Shader::rotary, Shader::rotary_native16},
+       {rotary_push()},
+       {CONSTANT(ROTARY, LOCAL_SIZE), CONSTANT(ROTARY, DATA_TYPE), CONSTANT(ROTARY, RESULT_TYPE),
+        CONSTANT(ROTARY, INTERLEAVED), CONSTANT(ROTARY, ALIGNED)}},
   };
 }
 

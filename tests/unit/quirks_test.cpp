@@ -89,7 +89,7 @@ DeviceTraits rich_device() {
   return traits;
 }
 
-// What was taken out of a rich device.
+// What was taken out of a rich device, or said of it.
 TraitsEdit taken(const DeviceTraits& traits) {
   TraitsEdit edit;
   edit.clear_storage_16bit = !traits.storage_16bit;
@@ -97,6 +97,7 @@ TraitsEdit taken(const DeviceTraits& traits) {
   edit.clear_matrices = traits.matrix_shapes.empty();
   edit.clear_matrix2 = traits.matrix2 == 0;
   edit.clear_subgroup_extended_types = !traits.subgroup_extended_types;
+  edit.set_few_registers = traits.few_registers;
   edit.clear_subgroup_operations = kAllSubgroupOperations & ~traits.subgroup_operations;
   return edit;
 }
@@ -191,6 +192,12 @@ const Fault kFaults[] = {
      kNoMatrices,
      {[](DeviceTraits& t) { t.name = "Intel(R) Graphics (BMG)"; },
       [](DeviceTraits& t) { t.driver_id = 5; }}},
+    {"adreno-6xx-registers",
+     [](DeviceTraits& t) { t.vendor_id = 0x5143, t.name = "Turnip Adreno (TM) 660"; },
+     {.set_few_registers = true},
+     {[](DeviceTraits& t) { t.name = "Turnip Adreno (TM) 740"; },
+      [](DeviceTraits& t) { t.name = "Adreno (TM) 830"; },
+      [](DeviceTraits& t) { t.vendor_id = 0x10de; }}},
 };
 
 }  // namespace
@@ -240,6 +247,8 @@ TEST_CASE("the saved devices get the quirks that are about them and no others") 
       {"anv_lnl", {"intel-mesa-uneven-matrix"}},
       {"anv_ptl", {"intel-mesa-uneven-matrix", "intel-mesa-xe3-matrix"}},
       {"nvidia_rtx_2070", {"nvidia-turing-matrix"}},
+      {"turnip_630", {"adreno-6xx-registers"}},
+      {"turnip_660", {"adreno-6xx-registers"}},
   };
   const auto devices = test::saved_devices();
   if (!devices) FAIL(devices.error().message);

@@ -33,6 +33,8 @@ TEST_CASE("activations at known points") {
   // sqrt(2 / pi) * 1.044715 = 0.8335658...; its tanh is (e^2x - 1) / (e^2x + 1).
   const double x = std::exp(2.0 * std::sqrt(2.0 / 3.14159265358979323846) * 1.044715);
   CHECK(activate(Activation::gelu_tanh, 1.0) == about(0.5 * (1.0 + (x - 1.0) / (x + 1.0))));
+  CHECK(activate(Activation::quick_gelu, std::log(3.0) / 1.702) ==
+        about(0.75 * std::log(3.0) / 1.702));
 }
 
 TEST_CASE("linear") {
@@ -67,6 +69,55 @@ TEST_CASE("norms") {
 TEST_CASE("add repeats, gather fills with zeros") {
   const Array left = array(1, 1, 4, 1, {1, 2, 3, 4});
   const Array right = array(1, 1, 2, 1, {10, 20});
-  CHECK(add(left, right).output.values == std::vector<double>{11, 22, 13, 24});
+  CHECK(add(&left, right, 4, {}).output.values == std::vector<double>{11, 22, 13, 24});
   CHECK(gather(left, {3, -1, 0, 4, 3}).output.values == std::vector<double>{4, 0, 1, 0, 4});
+}
+
+TEST_CASE("add with a gate and factors of rows") {
+  const double nan = std::nan("");
+  const Array left = array(1, 1, 2, 2, {1, 2, 3, 4});
+  const Array right = array(1, 1, 2, 2, {10, 20, nan, nan});
+  const Array gate = array(1, 1, 1, 2, {2, -1});
+  const Array factors = array(1, 1, 1, 2, {3, 0});
+  CHECK(add(&left, right, 2, {GateKind::value, &gate, &factors}).output.values ==
+        std::vector<double>{61, -58, 3, 4});
+  CHECK(add(nullptr, right, 2, {GateKind::none, nullptr, &factors}).output.values ==
+        std::vector<double>{30, 60, 0, 0});
+  const Array one = array(1, 1, 1, 1, {std::atanh(0.5)});
+  CHECK(add(&left, right, 1, {GateKind::tanh, &one, nullptr}).output.values[1] == about(12.0));
+}
+
+TEST_CASE("multiply activates the left side") {
+  const Array left = array(1, 1, 2, 2, {1, -2, -3, 4});
+  const Array right = array(1, 1, 1, 2, {-5, 6});
+  CHECK(multiply(left, right, Activation::none).output.values ==
+        std::vector<double>{-5, -12, 15, 24});
+  CHECK(multiply(left, right, Activation::relu).output.values == std::vector<double>{-5, 0, 0, 24});
+}
+
+TEST_CASE("mix_keys: factors, a matrix, axes that repeat") {
+  const double nan = std::nan("");
+  const Array input = array(1, 1, 2, 2, {1, 2, nan, nan});
+  const Array factors = array(1, 2, 1, 2, {1, 0, 10, 0});
+  CHECK(mix_keys(input, &factors, nullptr, 2, 1).output.values ==
+        std::vector<double>{1, 2, 0, 0, 10, 20, 0, 0});
+  const Array whole = array(1, 1, 2, 2, {1, 2, 3, 4});
+  const Array matrix = array(1, 2, 1, 2, {1, 1, 0, -1});
+  CHECK(mix_keys(whole, nullptr, &matrix, 1, 2).output.values == std::vector<double>{4, 6, -3, -4});
+  CHECK(mix_keys(whole, nullptr, nullptr, 1, 2).output.values ==
+        std::vector<double>{1, 2, 3, 4, 1, 2, 3, 4});
+}
+
+TEST_CASE("rotary by quarter turns") {
+  const double quarter = std::acos(0.0);
+  const Array input = array(1, 1, 1, 5, {1, 2, 3, 4, 5});
+  const Array angles =
+      array(1, 1, 1, 4, {quarter, 0, quarter, 0});  // of the first and third column
+  const std::vector<double> halves = rotary(input, angles, false).output.values;
+  const std::vector<double> pairs = rotary(input, angles, true).output.values;
+  const double expected_halves[] = {-3, 2, 1, 4, 5}, expected_pairs[] = {-2, 2, -4, 4, 5};
+  for (size_t i = 0; i < 5; ++i) {
+    CHECK(halves[i] == about(expected_halves[i]));
+    CHECK(pairs[i] == about(expected_pairs[i]));
+  }
 }

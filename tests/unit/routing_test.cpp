@@ -323,7 +323,7 @@ TEST_CASE("operations with one kernel fit every saved device") {
   for (const auto& [device, traits] : devices())
     for (const Simple kind :
          {Simple::weights, Simple::merge, Simple::norm, Simple::add, Simple::gather, Simple::combine,
-          Simple::pack}) {
+          Simple::pack, Simple::multiply, Simple::mix_keys, Simple::rotary}) {
       const decide::SimpleChoice choice = decide::choose_simple(kind, traits);
       INFO(device << ": " << choice.name);
       check_workgroup(traits, choice.local_size);

@@ -169,6 +169,7 @@ TEST_CASE("safetensors: the header's length must be true", "[io]") {
              ContainsSubstring("bytes follow"));
   CHECK_THAT(refusal(file_with_length(100'000'001, header, 4)),
              ContainsSubstring("at most 100000000"));
+  CHECK_THAT(refusal(file_with_length(100'000'000, header, 4)), ContainsSubstring("bytes follow"));
   CHECK_THAT(refusal(file_with_length(std::numeric_limits<uint64_t>::max(), header, 4)),
              ContainsSubstring("at most 100000000"));
   CHECK_THAT(refusal(file_with_length(0, "", 0)), ContainsSubstring("begin with '{'"));
@@ -410,9 +411,32 @@ TEST_CASE("safetensors: what can't be written is refused, and no file appears", 
   CHECK(refused("__metadata__", view_of(ElementType::u8, {3}, bytes), {}));
   CHECK(refused("a", view_of(ElementType::u8, {3}, bytes), {{"k", "\xC3"}}));
   CHECK(refused("a", view_of(ElementType::u8, {3}, bytes), {{"\xC3", "v"}}));
+  const auto long_header =
+      weft::write_safetensors(path, {}, {{"k", std::string(100'000'001, 'v')}});
+  REQUIRE_FALSE(long_header);
+  CHECK_THAT(long_header.error().message, ContainsSubstring("at most 100000000 bytes, needed are at"));
   CHECK_FALSE(weft::write_safetensors(directory.file("none/a.safetensors"), {}));
   CHECK_FALSE(weft::write_safetensors(directory.file(""), {}));
   CHECK(directory.files() == 0);
+}
+
+TEST_CASE("safetensors: a file is replaced, by none and by packed tensors", "[io]") {
+  const ScratchDirectory directory;
+  const std::string path = directory.file("a.safetensors");
+  REQUIRE(weft::write_safetensors(path, {}));
+  CHECK(weft::test::read_bytes(path) == file_of("{}      ", 0));
+  const std::vector<uint8_t> packed = {0x12, 0x34, 0x56};
+  const std::vector<uint16_t> shorts = {1, 2};
+  REQUIRE(weft::write_safetensors(path, {{"a", view_of(ElementType::f4, {2, 3}, packed)},
+                                         {"b", view_of(ElementType::f6_e3m2, {4}, packed)},
+                                         {"c", view_of(ElementType::i16, {2}, shorts)}}));
+  const auto file = Safetensors::open(path);
+  REQUIRE(file);
+  CHECK(file->tensors().find("c")->second.begin == 0);  // what needs to be aligned comes first
+  const auto a = file->find("a");
+  REQUIRE(a);
+  CHECK(a->type == ElementType::f4);
+  CHECK(std::ranges::equal(a->data, std::as_bytes(std::span(packed))));
 }
 
 TEST_CASE("to_float: every type that has a value", "[io]") {

@@ -146,7 +146,8 @@ TEST_CASE("a forced row that can't run is unsupported, with its reason") {
   REQUIRE_FALSE(lacks);
   CHECK(lacks.error().code == Code::unsupported);
   CHECK(lacks.error().message.contains("gpu: needs 16-bit storage, which the device lacks"));
-  CHECK(lacks.error().message.contains("floor: another row is forced"));
+  CHECK(lacks.error().message.contains("attention: the kernel rows forced (gpu) can't run this"));
+  CHECK_FALSE(lacks.error().message.contains("floor"));  // what is not forced is not to blame
   CHECK(chosen(kGpu, {80, 80, 0}, {.kernel = "gpu"})
             .contains("gpu: head_dim is 80, it takes up to 64"));
   CHECK(chosen(kGpu, {64, 64, 0}, {.kernel = "gpu", .disable = "gpu"})
@@ -277,6 +278,25 @@ TEST_CASE("rows for 16-bit elements and for discrete GPUs give way to others els
   CHECK(row(narrow, false) == "rest");
   CHECK(judge_attention(narrow, {64, 64, 9}, {}, kPicky)[1].text ==
         "preferred on discrete GPUs, this is discrete with subgroups of 16, not 32");
+}
+
+TEST_CASE("rows that take many registers give way on devices known to have few") {
+  constexpr AttentionRow kGreedy[] = {
+      {"ample", kNative, k16, Where::ample, Elements::any, kAllFeatures, 256, 256, 512, 0, 64, 1, 4, 64, false},
+      {"wide", kNative, k16, Where::wide, Elements::any, kAllFeatures, 256, 256, 512, 0, 64, 1, 4, 32, false},
+      {"rest", kNative, k16, Where::any, Elements::any, kAllFeatures, 256, 256, 512, 0, 64, 1, 4, 32, false}};
+  DeviceTraits traits = device(DeviceType::integrated, true, 1024);
+  const auto row = [&] {
+    return std::string((*select_attention(traits, {64, 64, 9}, {}, kGreedy))->name);
+  };
+  traits.min_subgroup_size = 64;
+  CHECK(row() == "ample");
+  traits.few_registers = true;
+  CHECK(row() == "wide");
+  CHECK(judge_attention(traits, {64, 64, 9}, {}, kGreedy)[0].text ==
+        "preferred on GPUs with wide subgroups and registers for them, this is integrated with few registers");
+  traits.min_subgroup_size = 16;
+  CHECK(row() == "rest");
 }
 
 TEST_CASE("a forced row that does not exist leaves no row, in words too") {

@@ -1,4 +1,4 @@
-// What linear, norms, add and gather accept and refuse. No device is needed.
+// What linear, norms, add, multiply and gather accept and refuse. No device is needed.
 #include <catch2/catch_test_macros.hpp>
 #include <limits>
 
@@ -36,6 +36,14 @@ AddCall add_call() {
   call.left = fake_tensor(DType::f32, {6, 10, 64});
   call.right = fake_tensor(DType::f32, {10, 64});
   call.output = fake_tensor(DType::f32, {6, 10, 64});
+  return call;
+}
+
+MultiplyCall multiply_call() {
+  MultiplyCall call;
+  call.left = fake_tensor(DType::f16, {6, 64});
+  call.right = fake_tensor(DType::f32, {3, 64});
+  call.output = fake_tensor(DType::f16, {6, 64});
   return call;
 }
 
@@ -210,6 +218,81 @@ TEST_CASE("add: in place over left only") {
                 }) ==
         "add: output is bytes 0 to 15360 and right bytes 0 to 15360 of the same buffer; they must "
         "not overlap");
+}
+
+TEST_CASE("add: left may be missing") {
+  CHECK(refusal(add_call(), [](AddCall& c) { c.left = {}; }) == "no error");
+  CHECK(refusal(add_call(), [](AddCall& c) {
+          c.left = {};
+          c.right = fake_tensor(DType::f32, {7, 64});
+        }) == "add: right has 7 rows, output has 60; right's count must divide output's");
+  CHECK(refusal(add_call(), [](AddCall& c) {
+          c.left = {};
+          c.output = fake_tensor(DType::f32, {60, 32});
+        }) == "add: right.shape[1] is 64, output.shape[1] is 32; they must match");
+}
+
+TEST_CASE("add: gates") {
+  const auto gated = [](GateKind kind, const Tensor& value) {
+    return refusal(add_call(), [&](AddCall& c) { c.gate = {kind, value}; });
+  };
+  CHECK(gated(GateKind::tanh, fake_tensor(DType::bf16, {1})) == "no error");
+  CHECK(gated(GateKind::value, fake_tensor(DType::f32, {64})) == "no error");
+  CHECK(gated(GateKind::value, fake_tensor(DType::f32, {32})) ==
+        "add: gate.value.shape[0] is 32; it must be 64, the columns, or 1");
+  CHECK(gated(GateKind::value, fake_tensor(DType::f32, {1, 64})) ==
+        "add: gate.value.shape is [1, 64]; its rank must be 1");
+  CHECK(gated(GateKind::tanh, {}) == "add: gate.value is not given");
+  CHECK(gated(GateKind::none, fake_tensor(DType::f32, {1})) ==
+        "add: gate.value is given; gate.kind must be value or tanh");
+  CHECK(gated(static_cast<GateKind>(3), {}) == "add: gate.kind is 3; it must be a GateKind");
+  CHECK(gated(GateKind::tanh, fake_tensor(DType::i32, {1})) ==
+        "add: gate.value.dtype is i32; it must be f32, f16 or bf16");
+}
+
+TEST_CASE("add: one factor for each row of the output") {
+  const auto with = [](const Tensor& factors) {
+    return refusal(add_call(), [&](AddCall& c) { c.row_factors = factors; });
+  };
+  CHECK(with(fake_tensor(DType::f32, {60})) == "no error");
+  CHECK(with(fake_tensor(DType::f32, {10})) ==
+        "add: row_factors.shape[0] is 10; it must be 60, output's rows");
+  CHECK(with(fake_tensor(DType::f32, {6, 10})) ==
+        "add: row_factors.shape is [6, 10]; its rank must be 1");
+  CHECK(with(fake_tensor(DType::f16, {60})) == "add: row_factors.dtype is f16; it must be f32");
+}
+
+TEST_CASE("add: aligned looks at gates of columns") {
+  const auto aligned = [](const Tensor& gate) {
+    AddCall call = add_call();
+    call.gate = {GateKind::tanh, gate};
+    return validate(call).value().aligned;
+  };
+  Tensor gate = fake_tensor(DType::f16, {1});
+  gate.buffer = fake_buffer(1024);
+  CHECK(aligned(gate));
+  gate.offset_bytes = 2;
+  CHECK(aligned(gate));  // one value is read alone
+  gate = fake_tensor(DType::f16, {64});
+  gate.buffer = fake_buffer(1024);
+  CHECK(aligned(gate));
+  gate.offset_bytes = 2;
+  CHECK_FALSE(aligned(gate));
+}
+
+TEST_CASE("multiply: the rules of add, and an activation") {
+  CHECK(validate(multiply_call()).value().right.count == 3);
+  CHECK(refusal(multiply_call(), [](MultiplyCall& c) { c.left = {}; }) ==
+        "multiply: left is not given");
+  CHECK(refusal(multiply_call(), [](MultiplyCall& c) { c.output = c.left; }) == "no error");
+  CHECK(refusal(multiply_call(), [](MultiplyCall& c) {
+          c.right = fake_tensor(DType::f32, {4, 64});
+        }) == "multiply: right has 4 rows, left has 6; right's count must divide left's");
+  CHECK(refusal(multiply_call(), [](MultiplyCall& c) { c.activation = Activation::quick_gelu; }) ==
+        "no error");
+  CHECK(refusal(multiply_call(), [](MultiplyCall& c) {
+          c.activation = static_cast<Activation>(6);
+        }) == "multiply: activation is 6; it must be an Activation");
 }
 
 TEST_CASE("gather: rows of a table") {
