@@ -58,8 +58,8 @@ function(weft_library name)
   else()
     set_target_properties(${name} PROPERTIES INSTALL_RPATH $ORIGIN)
   endif()
-  if(MSVC)  # private members of exported classes are of types that are not exported
-    target_compile_options(${name} PUBLIC /wd4251)
+  if(MSVC)  # private members and pure bases of exported classes are of types that are not exported
+    target_compile_options(${name} PUBLIC /wd4251 /wd4275)
   endif()
   # The standard library marks its templates as visible; the version script keeps our instances inside.
   set(script ${PROJECT_SOURCE_DIR}/cmake/weft_exports.map)

@@ -8,7 +8,7 @@ file(GLOB weft_headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/runtime/include/w
 if(WEFT_BUILD_IO)
   list(APPEND weft_targets weft_io)
 else()
-  list(FILTER weft_headers EXCLUDE REGEX "/(elements|image|npy|safetensors)\\.hpp$")
+  list(FILTER weft_headers EXCLUDE REGEX "/(checkpoint|elements|image|npy|safetensors)\\.h(pp)?$")
 endif()
 install(FILES ${weft_headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/weft)
 install(FILES ${PROJECT_SOURCE_DIR}/runtime/include/weft.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})

@@ -65,6 +65,9 @@ Result<void> check_png(std::span<const uint8_t> bytes) {
 // by 00 or by a restart marker.
 Result<void> check_jpeg(std::span<const uint8_t> bytes) {
   constexpr uint8_t kEndOfImage = 0xD9, kStartOfScan = 0xDA, kRestart0 = 0xD0, kRestart7 = 0xD7;
+  // Each scan goes over the whole picture again, so that a few of its bytes can cost seconds.
+  constexpr uint32_t kMaxScans = 100;
+  uint32_t scans = 0;
   bool in_scan = false;
   size_t at = 2;
   while (at + 1 < bytes.size()) {
@@ -82,6 +85,10 @@ Result<void> check_jpeg(std::span<const uint8_t> bytes) {
     if (marker == kEndOfImage) return {};
     if (bytes.size() - at < 4) break;
     in_scan = marker == kStartOfScan;
+    if (in_scan && ++scans > kMaxScans) {
+      return fail(Code::invalid_argument,
+                  "broken JPEG: more than " + std::to_string(kMaxScans) + " scans");
+    }
     at += 2 + (size_t{bytes[at + 2]} << 8 | bytes[at + 3]);
   }
   return truncated("JPEG", bytes.size());

@@ -1,9 +1,6 @@
 #include "weft/safetensors.hpp"
 
 #include <algorithm>
-#include <array>
-#include <bit>
-#include <cstring>
 
 #include "io/file.hpp"
 #include "io/safetensors_header.hpp"
@@ -48,23 +45,24 @@ Result<void> check_layout(const io::SafetensorsHeader& header, uint64_t data_byt
   uint64_t expected_begin = 0;
   for (const Entry* entry : entries) {
     const auto& [name, info] = *entry;
-    const std::string tensor = "tensor " + io::quote(name) + ": ";
-    const std::string range =
-        "[" + std::to_string(info.begin) + ", " + std::to_string(info.end) + "]";
+    const auto tensor = [&] { return "tensor " + io::quote(name) + ": "; };
+    const auto range = [&] {
+      return "[" + std::to_string(info.begin) + ", " + std::to_string(info.end) + "]";
+    };
     if (info.begin != expected_begin) {
-      return broken(tensor + (info.begin < expected_begin ? "overlaps" : "leaves a hole after") +
+      return broken(tensor() + (info.begin < expected_begin ? "overlaps" : "leaves a hole after") +
                     " the one before, which ends at " + std::to_string(expected_begin) +
-                    "; data_offsets are " + range);
+                    "; data_offsets are " + range());
     }
     if (info.end < info.begin || info.end > data_bytes) {
-      return broken(tensor + "data_offsets are " + range + ", the file has " +
+      return broken(tensor() + "data_offsets are " + range() + ", the file has " +
                     std::to_string(data_bytes) + " bytes of data");
     }
     const auto expected_bytes = size_bytes(info.type, info.shape);
-    if (!expected_bytes) return broken(tensor + expected_bytes.error().message);
+    if (!expected_bytes) return broken(tensor() + expected_bytes.error().message);
     if (*expected_bytes != info.end - info.begin) {
-      return broken(tensor + "type and shape ask for " + std::to_string(*expected_bytes) +
-                    " bytes, data_offsets are " + range);
+      return broken(tensor() + "type and shape ask for " + std::to_string(*expected_bytes) +
+                    " bytes, data_offsets are " + range());
     }
     expected_begin = info.end;
   }
@@ -122,96 +120,6 @@ Result<TensorView> Safetensors::find(std::string_view name) const {
   return TensorView{
       info.type, info.shape,
       data_.subspan(static_cast<size_t>(info.begin), static_cast<size_t>(info.end - info.begin))};
-}
-
-namespace {
-
-using NamedView = std::pair<const std::string, TensorView>;
-
-// Descending by type: the order of the enumeration is that of alignment.
-std::vector<const NamedView*> in_file_order(const std::map<std::string, TensorView>& tensors) {
-  std::vector<const NamedView*> order;
-  for (const NamedView& tensor : tensors) order.push_back(&tensor);
-  std::ranges::stable_sort(order, std::ranges::greater{},
-                           [](const NamedView* tensor) { return tensor->second.type; });
-  return order;
-}
-
-// {"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}
-std::string entry_text(const TensorView& view, uint64_t begin) {
-  std::string text = std::string("{\"dtype\":\"") + to_string(view.type) + "\",\"shape\":[";
-  for (size_t axis = 0; axis < view.shape.size(); ++axis) {
-    text += (axis > 0 ? "," : "") + std::to_string(view.shape[axis]);
-  }
-  return text + "],\"data_offsets\":[" + std::to_string(begin) + "," +
-         std::to_string(begin + view.data.size()) + "]}";
-}
-
-Result<void> check_view(const std::string& name, const TensorView& view) {
-  if (name == "__metadata__") return broken("no tensor may be named __metadata__");
-  if (view.shape.size() > kMaxSafetensorsRank) {
-    return broken("tensor " + io::quote(name) + ": at most " + std::to_string(kMaxSafetensorsRank) +
-                  " axes, found " + std::to_string(view.shape.size()));
-  }
-  const auto expected = size_bytes(view.type, view.shape);
-  if (!expected) return broken("tensor " + io::quote(name) + ": " + expected.error().message);
-  if (*expected != view.data.size()) {
-    return broken("tensor " + io::quote(name) + ": type and shape ask for " +
-                  std::to_string(*expected) + " bytes, data has " +
-                  std::to_string(view.data.size()));
-  }
-  return {};
-}
-
-Result<std::string> metadata_text(const Metadata& metadata) {
-  std::string text;
-  for (const auto& [key, value] : metadata) {
-    WEFT_ASSIGN(const std::string key_text, io::json_string(key));
-    WEFT_ASSIGN(const std::string value_text, io::json_string(value));
-    text += (text.empty() ? "" : ",") + key_text + ":" + value_text;
-  }
-  return "\"__metadata__\":{" + text + "}";
-}
-
-Result<std::string> header_of(const std::vector<const NamedView*>& order,
-                              const Metadata& metadata) {
-  std::string text = "{";
-  if (!metadata.empty()) {
-    WEFT_ASSIGN(text, metadata_text(metadata));
-    text.insert(0, "{");
-  }
-  uint64_t begin = 0;
-  for (const NamedView* tensor : order) {
-    const auto& [name, view] = *tensor;
-    WEFT_TRY(check_view(name, view));
-    WEFT_ASSIGN(const std::string name_text, io::json_string(name));
-    text += (text.size() > 1 ? "," : "") + name_text + ":" + entry_text(view, begin);
-    begin += view.data.size();
-  }
-  text += "}";
-  text.resize((text.size() + 7) / 8 * 8, ' ');
-  if (text.size() > kMaxSafetensorsHeaderBytes) {
-    return broken("the header's length is at most " + std::to_string(kMaxSafetensorsHeaderBytes) +
-                  " bytes, needed are " + std::to_string(text.size()));
-  }
-  return text;
-}
-
-}  // namespace
-
-Result<void> write_safetensors(const std::string& path,
-                               const std::map<std::string, TensorView>& tensors,
-                               const Metadata& metadata) {
-  const std::vector<const NamedView*> order = in_file_order(tensors);
-  const auto header = header_of(order, metadata);
-  if (!header) {
-    return fail(header.error().code, "write_safetensors: " + path + ": " + header.error().message);
-  }
-  std::array<std::byte, kLengthBytes> length;
-  for (size_t i = 0; i < kLengthBytes; ++i) length[i] = std::byte(header->size() >> (8 * i));
-  std::vector<std::span<const std::byte>> parts = {length, std::as_bytes(std::span(*header))};
-  for (const NamedView* tensor : order) parts.push_back(tensor->second.data);
-  return io::write_file("write_safetensors", path, parts);
 }
 
 }  // namespace weft

@@ -34,7 +34,8 @@ struct Image {
 // is a luma; alpha is dropped, not blended, and is 255 where the file has none.
 //
 // invalid_argument: channels; a missing, unreadable or empty file; a directory; broken or
-//   truncated data; a file over kMaxImageFileBytes; a side over kMaxImageSide.
+//   truncated data; a JPEG of more than 100 scans; a file over kMaxImageFileBytes; a side over
+//   kMaxImageSide.
 // unsupported: neither PNG nor JPEG, or a kind of JPEG that is not read (12-bit, arithmetic).
 //
 // Decoding is done by stb_image, behind these limits and a check of the file's structure. Files
