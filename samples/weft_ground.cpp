@@ -1,5 +1,6 @@
 // weft_ground IMAGE "the small red circle": where in a picture is what a phrase says? Writes the picture with a
-// heatmap, a box and the attention of every word. `--evaluate N` measures the model on generated scenes instead.
+// heatmap, a box and the attention of every word. With `--weight red=0` or `--replace red=blue` it shows the answer before
+// and after that edit of the attention. `--evaluate N` measures the model on generated scenes instead.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
@@ -10,6 +11,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "ground/edit.hpp"
 #include "ground/evaluate.hpp"
 #include "ground/metrics.hpp"
 #include "ground/model.hpp"
@@ -29,6 +31,7 @@ struct Options {
   std::string weights = WEFT_SOURCE_DIR "/samples/ground/weft_ground.safetensors";
   std::string device, trace;
   std::string split = "held-out";
+  std::vector<std::string> weights_of_words, replacements;
   uint32_t evaluate = 0;
   uint64_t seed = 1;
   bool json = false;
@@ -192,6 +195,65 @@ Result<void> ground_one(const Options& options) {
   return {};
 }
 
+// What lies inside a box of the 64x64 picture, as a share of the whole map.
+double mass_in(const Box& box, const std::vector<float>& probabilities) {
+  std::vector<uint8_t> mask(size_t{kMaskSide} * kMaskSide);
+  for (int32_t y = box.y0; y < box.y1; ++y)
+    for (int32_t x = box.x0; x < box.x1; ++x) mask[static_cast<size_t>(y) * kMaskSide + static_cast<size_t>(x)] = 1;
+  return measure(probabilities, mask, 0.5f).mass_inside;
+}
+
+struct Side {
+  const char* name;
+  Grounding grounding;
+  Box box, seen;  // in the picture's own pixels, and in those of the model
+  float score = 0;
+};
+
+// The same picture and phrase as they are, and with the attention edited.
+Result<void> compare_edit(const Options& options) {
+  WEFT_ASSIGN(const auto ids, tokenize(options.phrase));
+  WEFT_ASSIGN(const Edit edit, parse_edit(ids, options.weights_of_words, options.replacements));
+  WEFT_ASSIGN(const Image picture, read_image(options.image, 3));
+  WEFT_ASSIGN(const Image small, resize(picture, 64, 64));
+  WEFT_ASSIGN(const Checkpoint checkpoint, load_checkpoint(options.weights));
+  WEFT_ASSIGN(const Device device, Device::open({.name = options.device}));
+  WEFT_ASSIGN(Model model, Model::make(device, checkpoint));
+  Side before{.name = "before"}, after{.name = "after"};
+  WEFT_ASSIGN(before.grounding, model.run(small.pixels, ids));
+  WEFT_ASSIGN(after.grounding, model.run(small.pixels, ids, edit));
+  for (Side* side : {&before, &after}) {
+    const std::vector<float>& map = side->grounding.probabilities;
+    side->box = box_of(map, checkpoint.threshold, picture.width, picture.height);
+    side->seen = box_of(map, checkpoint.threshold);
+    side->score = *std::max_element(map.begin(), map.end());
+  }
+  const std::string what = describe_edit(options.weights_of_words, options.replacements);
+  WEFT_ASSIGN(const Image output,
+              render({.image = picture,
+                      .phrase = options.phrase,
+                      .before = {"Before", before.grounding.probabilities, before.box},
+                      .after = {"After:  " + what, after.grounding.probabilities, after.box},
+                      .caption = "above: the answer and its highest probability; below: the probability of each patch"}));
+  WEFT_TRY(write_png(options.output, output));
+  nlohmann::json report = {{"phrase", options.phrase}, {"edit", what}, {"picture", options.output},
+                           {"device", device.traits().name}};
+  for (const Side* side : {&before, &after}) {
+    const double old_mass = mass_in(before.seen, side->grounding.probabilities);
+    const double new_mass = mass_in(after.seen, side->grounding.probabilities);
+    const Box& box = side->box;
+    report[side->name] = {{"box", {box.x0, box.y0, box.x1, box.y1}}, {"score", side->score},
+                          {"mass_in_box_before", old_mass}, {"mass_in_box_after", new_mass}};
+    if (options.json) continue;
+    std::printf("%-6s box from (%d, %d) to (%d, %d), score %.3f; mass in the box before %.1f%%, after %.1f%%\n", side->name,
+                box.x0, box.y0, box.x1, box.y1, side->score, 100 * old_mass, 100 * new_mass);
+  }
+  if (options.json) std::printf("%s\n", text_of(report).c_str());
+  else std::printf("\"%s\" with %s on %s: %s written\n", options.phrase.c_str(), what.c_str(),
+                   device.traits().name.c_str(), options.output.c_str());
+  return {};
+}
+
 Result<Split> split_of(const std::string& name) {
   for (const Split split : {Split::train, Split::test, Split::held_out})
     if (name == to_string(split)) return split;
@@ -238,11 +300,19 @@ int main(int argc, char** argv) {
   app.add_option("-o,--output", options.output, "The PNG to write")->capture_default_str();
   auto* count = app.add_option("--evaluate", options.evaluate, "Measure on so many generated scenes")
                     ->check(CLI::Range(1, 100000));
+  auto* weight = app.add_option("--weight", options.weights_of_words,
+                                "WORD=FACTOR: multiply the attention that the phrase's word gets, which goes on summing to 1 "
+                                "(may be given several times)")
+                     ->allow_extra_args(false);
+  auto* replace = app.add_option("--replace", options.replacements,
+                                 "WORD=WORD: hear another word where the phrase has the first (may be given several times)")
+                      ->allow_extra_args(false);
   app.add_option("--split", options.split, "Scenes to measure on: held-out, test or train")->capture_default_str();
   app.add_option("--seed", options.seed, "First scene's seed")->capture_default_str();
   app.add_option("--device", options.device, "A device's index or part of its name (weft_info lists them)");
   app.add_option("--weights", options.weights, "The model's safetensors file");
-  app.add_option("--trace", options.trace, "Write device times as a Chrome trace");
+  auto* trace = app.add_option("--trace", options.trace, "Write device times as a Chrome trace");
+  for (auto* edit : {weight, replace}) edit->excludes(count)->excludes(trace);
   app.add_flag("--json", options.json, "Print JSON");
   try {
     app.parse(argc, argv);
@@ -250,7 +320,8 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-  const auto done = *count ? evaluate_model(options) : ground_one(options);
+  const bool edits = *weight || *replace;
+  const auto done = *count ? evaluate_model(options) : edits ? compare_edit(options) : ground_one(options);
   if (done) return 0;
   std::fprintf(stderr, "weft_ground: %s\n", done.error().message.c_str());
   return 2;

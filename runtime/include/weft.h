@@ -85,9 +85,9 @@ typedef void (*weft_log_callback)(void* user, weft_log_level level, const char* 
 // Host memory of the app's own. Used for: what the Vulkan driver, and Vulkan Memory Allocator, take
 // from the host for the device and its objects; the handles of everything made from it; texts that
 // are returned for it. Not for: the library's own containers (plans, recordings, pipeline cache),
-// which take the C++ operator new; weft_device_list; device memory. All three functions are needed,
-// may be called from any thread that uses the device, must not call back into it, and must stay
-// usable until everything made from the device is released.
+// which take the C++ operator new; what is made without a device; device memory. All three
+// functions are needed, may be called from any thread that uses the device, must not call back into
+// it, and must stay usable until everything made from the device is released.
 typedef struct weft_allocator {
   uint32_t struct_size;
   uint32_t reserved;  // 0
@@ -381,6 +381,6 @@ WEFT_EXPORT void weft_times_release(weft_times* times);
 }
 #endif
 
-#include "weft/operations.h"
+#include "weft/operations.h"  // and, behind it, the other parts
 
 #endif  // WEFT_H_INCLUDED

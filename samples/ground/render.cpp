@@ -22,6 +22,8 @@ constexpr float kPanelSide = 512.0f;
 constexpr float kLeastPanelWidth = 340.0f;   // room for the headings and the scale's ticks,
 constexpr float kLeastPanelHeight = 120.0f;  // also with pictures that are very narrow or flat
 constexpr float kLeastWordWidth = 90.0f;
+constexpr float kComparedSide = 384.0f;      // of a picture before or after
+constexpr float kRowGap = 20.0f;             // between an answer and its heat map
 constexpr float kCorner = 8.0f;
 constexpr float kScaleGap = 18.0f;  // between the heat map and its scale
 constexpr float kScaleWidth = 14.0f;
@@ -34,6 +36,9 @@ constexpr TextStyle kTitle{.capital_px = 21.0f, .stroke = 0.15f};
 constexpr TextStyle kHeading{.capital_px = 12.0f, .stroke = 0.16f};
 constexpr TextStyle kNote{.capital_px = 10.5f, .stroke = 0.13f};
 constexpr TextStyle kWord{.capital_px = 12.5f, .stroke = 0.15f};
+
+constexpr const char* kTagNote = "the tag gives the highest probability";
+constexpr const char* kNothingNote = "no patch reaches the threshold";
 
 const Colour3 kBackground = rgb(0x11141B);
 const Colour3 kFrame = rgb(0x2B313D);
@@ -178,29 +183,35 @@ void framed(Canvas& canvas, float x, float y, const Image& picture) {
 
 float highest(std::span<const float> values) { return *std::ranges::max_element(values); }
 
+// Where a picture is shown.
+struct Panel {
+  float x = 0.0f;
+  float y = 0.0f;
+  Size size;
+};
+
 // Around the box, but never beyond the panel.
-Rect box_on_panel(const Report& report, const Layout& layout, float beyond) {
-  const glm::vec2 origin(layout.panel_x(0), layout.panel_y);
-  const glm::vec2 panel(static_cast<float>(layout.panel.width),
-                        static_cast<float>(layout.panel.height));
-  const glm::vec2 scale = panel / glm::vec2(static_cast<float>(report.image.width),
-                                            static_cast<float>(report.image.height));
-  const Box& box = report.box;
+Rect box_on_panel(const Image& image, const Box& box, const Panel& panel, float beyond) {
+  const glm::vec2 origin(panel.x, panel.y);
+  const glm::vec2 room(static_cast<float>(panel.size.width), static_cast<float>(panel.size.height));
+  const glm::vec2 scale =
+      room / glm::vec2(static_cast<float>(image.width), static_cast<float>(image.height));
   const glm::vec2 low = glm::vec2(static_cast<float>(box.x0), static_cast<float>(box.y0)) * scale;
   const glm::vec2 high = glm::vec2(static_cast<float>(box.x1), static_cast<float>(box.y1)) * scale;
   const glm::vec2 from = glm::round(glm::max(low - beyond, 0.0f));
-  const glm::vec2 size = glm::round(glm::min(high + beyond, panel)) - from;
+  const glm::vec2 size = glm::round(glm::min(high + beyond, room)) - from;
   return {origin.x + from.x, origin.y + from.y, size.x, size.y};
 }
 
 // White between dark edges, which stands out from any colour, with the highest probability on it.
-void draw_box(Canvas& canvas, const Report& report, const Layout& layout) {
+void draw_box(Canvas& canvas, const Image& image, const Box& box, float probability,
+              const Panel& panel) {
   constexpr float kLine = 3.0f, kEdge = 1.5f, kBoxCorner = 4.0f, kPadding = 6.0f;
-  const Rect outer = box_on_panel(report, layout, kLine + kEdge);
+  const Rect outer = box_on_panel(image, box, panel, kLine + kEdge);
   const Rect line = outer.grown(-kEdge);
-  const std::string label = percent(highest(report.probabilities));
+  const std::string label = percent(probability);
   const float height = kHeading.capital_px + 2 * kPadding;
-  const bool fits_above = line.y - height >= layout.panel_y;
+  const bool fits_above = line.y - height >= panel.y;
   const Rect tag{line.x, fits_above ? line.y - height + kLine : line.y,
                  text_width(label, kHeading) + 2 * kPadding, height};
   canvas.fill(tag.grown(kEdge), kBoxCorner + kEdge, kBoxEdge, 0.85f);
@@ -211,10 +222,10 @@ void draw_box(Canvas& canvas, const Report& report, const Layout& layout) {
 }
 
 // The colours from 0 at the bottom to 1 at the top.
-void draw_scale(Canvas& canvas, const Layout& layout) {
-  const float x = layout.panel_x(1) + static_cast<float>(layout.panel.width) + kScaleGap;
+void draw_scale(Canvas& canvas, const Panel& panel) {
+  const float x = panel.x + static_cast<float>(panel.size.width) + kScaleGap;
   const auto width = static_cast<uint32_t>(kScaleWidth);
-  const auto height = std::max(layout.panel.height, static_cast<uint32_t>(kLeastPanelHeight));
+  const auto height = std::max(panel.size.height, static_cast<uint32_t>(kLeastPanelHeight));
   Image bar{width, height, 3, {}};
   for (uint32_t y = 0; y < bar.height; ++y) {
     const float value = 1.0f - (static_cast<float>(y) + 0.5f) / static_cast<float>(bar.height);
@@ -223,8 +234,8 @@ void draw_scale(Canvas& canvas, const Layout& layout) {
       bar.pixels.insert(bar.pixels.end(), colour.begin(), colour.end());
     }
   }
-  const Rect frame{x, layout.panel_y, kScaleWidth, static_cast<float>(bar.height)};
-  canvas.picture(static_cast<int32_t>(x), static_cast<int32_t>(layout.panel_y), 4.0f, bar);
+  const Rect frame{x, panel.y, kScaleWidth, static_cast<float>(bar.height)};
+  canvas.picture(static_cast<int32_t>(x), static_cast<int32_t>(panel.y), 4.0f, bar);
   canvas.outline(frame.grown(1.0f), 5.0f, 1.0f, kFrame);
   for (const auto& [value, label] :
        {std::pair{1.0f, "1"}, {0.75f, "0.75"}, {0.5f, "0.5"}, {0.25f, "0.25"}, {0.0f, "0"}}) {
@@ -236,13 +247,15 @@ void draw_scale(Canvas& canvas, const Layout& layout) {
 
 void draw_panels(Canvas& canvas, const Report& report, const Layout& layout, const Image& picture) {
   const bool found = !report.box.empty();
-  heading(canvas, layout.panel_x(0), layout.heading_y, "Answer",
-          found ? "the tag gives the highest probability" : "no patch reaches the threshold");
-  framed(canvas, layout.panel_x(0), layout.panel_y, picture);
-  if (found) draw_box(canvas, report, layout);
-  heading(canvas, layout.panel_x(1), layout.heading_y, "Heat map", "probability of each patch");
-  framed(canvas, layout.panel_x(1), layout.panel_y, heated(picture, report.probabilities, 1.0f));
-  draw_scale(canvas, layout);
+  const Panel answer{layout.panel_x(0), layout.panel_y, layout.panel};
+  const Panel map{layout.panel_x(1), layout.panel_y, layout.panel};
+  heading(canvas, answer.x, layout.heading_y, "Answer", found ? kTagNote : kNothingNote);
+  framed(canvas, answer.x, answer.y, picture);
+  if (found)
+    draw_box(canvas, report.image, report.box, highest(report.probabilities), answer);
+  heading(canvas, map.x, layout.heading_y, "Heat map", "probability of each patch");
+  framed(canvas, map.x, map.y, heated(picture, report.probabilities, 1.0f));
+  draw_scale(canvas, map);
 }
 
 void draw_words(Canvas& canvas, const Report& report, const Layout& layout, const Image& picture) {
@@ -269,33 +282,56 @@ bool all_proper(std::span<const float> values) {
   return std::ranges::all_of(values, [](float v) { return std::isfinite(v) && v >= 0.0f; });
 }
 
-Result<void> check(const Report& report) {
-  const auto broken = [](std::string what) {
-    return fail(Code::invalid_argument, "render: " + std::move(what));
-  };
-  const Image& image = report.image;
-  const Box& box = report.box;
+std::unexpected<Error> broken(std::string what) {
+  return fail(Code::invalid_argument, "render: " + std::move(what));
+}
+
+Result<void> check_answer(const Image& image, std::span<const float> probabilities,
+                          const Box& box) {
   const size_t bytes = size_t{image.width} * image.height * 3;
   if (image.channels != 3 || bytes == 0 || image.pixels.size() != bytes) {
     return broken("image must be RGB, width * height * 3 bytes; found " +
                   std::to_string(image.channels) + " channels and " +
                   std::to_string(image.pixels.size()) + " bytes");
   }
-  if (report.probabilities.size() != kGridPatches || !all_proper(report.probabilities)) {
+  if (probabilities.size() != kGridPatches || !all_proper(probabilities)) {
     return broken("probabilities must be " + std::to_string(kGridPatches) +
-                  " finite values from 0 on; found " + std::to_string(report.probabilities.size()));
-  }
-  if (report.word_maps.size() != report.words.size() * kGridPatches ||
-      !all_proper(report.word_maps)) {
-    return broken("word_maps must be " + std::to_string(kGridPatches) +
-                  " finite values from 0 on for each of " + std::to_string(report.words.size()) +
-                  " words; found " + std::to_string(report.word_maps.size()));
+                  " finite values from 0 on; found " + std::to_string(probabilities.size()));
   }
   if (box.x0 < 0 || box.y0 < 0 || box.x1 > static_cast<int32_t>(image.width) ||
       box.y1 > static_cast<int32_t>(image.height)) {
     return broken("box must lie in the image");
   }
   return {};
+}
+
+Result<void> check(const Report& report) {
+  WEFT_TRY(check_answer(report.image, report.probabilities, report.box));
+  if (report.word_maps.size() != report.words.size() * kGridPatches ||
+      !all_proper(report.word_maps)) {
+    return broken("word_maps must be " + std::to_string(kGridPatches) +
+                  " finite values from 0 on for each of " + std::to_string(report.words.size()) +
+                  " words; found " + std::to_string(report.word_maps.size()));
+  }
+  return {};
+}
+
+void draw_caption(Canvas& canvas, const std::string& caption, const Layout& layout) {
+  if (caption.empty()) return;
+  canvas.fill({kMargin, layout.caption_y - 28.0f, layout.width, 1.0f}, 0.0f, kFrame);
+  fitted_text(canvas, kMargin, layout.caption_y, caption, kNote, kDim, layout.width);
+}
+
+// One of the two: the answer over its heat map.
+void draw_side(Canvas& canvas, const Comparison& comparison, const ComparedAnswer& answer,
+               const Image& picture, Panel panel, float heading_y) {
+  const float room = std::max(static_cast<float>(panel.size.width), kLeastPanelWidth);
+  fitted_text(canvas, panel.x, heading_y, answer.title, kHeading, kBright, room);
+  framed(canvas, panel.x, panel.y, picture);
+  if (!answer.box.empty())
+    draw_box(canvas, comparison.image, answer.box, highest(answer.probabilities), panel);
+  panel.y += static_cast<float>(panel.size.height) + kRowGap;
+  framed(canvas, panel.x, panel.y, heated(picture, answer.probabilities, 1.0f));
 }
 
 }  // namespace
@@ -313,10 +349,35 @@ Result<Image> render(const Report& report) {
     WEFT_ASSIGN(const Image small, scaled(report.image, layout.word));
     draw_words(canvas, report, layout, small);
   }
-  if (!report.caption.empty()) {
-    canvas.fill({kMargin, layout.caption_y - 28.0f, layout.width, 1.0f}, 0.0f, kFrame);
-    fitted_text(canvas, kMargin, layout.caption_y, report.caption, kNote, kDim, layout.width);
-  }
+  draw_caption(canvas, report.caption, layout);
+  return std::move(canvas).image();
+}
+
+Result<Image> render(const Comparison& comparison) {
+  for (const ComparedAnswer* answer : {&comparison.before, &comparison.after})
+    WEFT_TRY(check_answer(comparison.image, answer->probabilities, answer->box));
+  Layout layout;
+  layout.panel = panel_size(comparison.image, kComparedSide);
+  layout.panel_room = std::max(static_cast<float>(layout.panel.width), kLeastPanelWidth);
+  layout.width = 2 * layout.panel_room + kGap + kScaleGap + kScaleWidth + kTickRoom;
+  layout.title_y = kMargin + kTitle.capital_px;
+  layout.heading_y = layout.title_y + 40.0f;
+  layout.panel_y = layout.heading_y + 14.0f;
+  const float row = static_cast<float>(layout.panel.height) + kRowGap;
+  layout.caption_y = layout.panel_y + 2 * row - kRowGap + 44.0f;
+  layout.height = layout.caption_y + (comparison.caption.empty() ? -44.0f : 0.0f) + kMargin;
+  Canvas canvas(static_cast<uint32_t>(std::ceil(layout.width + 2 * kMargin)),
+                static_cast<uint32_t>(std::ceil(layout.height)), kBackground);
+  fitted_text(canvas, kMargin, layout.title_y, "\"" + comparison.phrase + "\"", kTitle, kBright,
+              layout.width);
+  WEFT_ASSIGN(const Image picture, scaled(comparison.image, layout.panel));
+  Panel panel{layout.panel_x(0), layout.panel_y, layout.panel};
+  draw_side(canvas, comparison, comparison.before, picture, panel, layout.heading_y);
+  panel.x = layout.panel_x(1);
+  draw_side(canvas, comparison, comparison.after, picture, panel, layout.heading_y);
+  panel.y += row;
+  draw_scale(canvas, panel);
+  draw_caption(canvas, comparison.caption, layout);
   return std::move(canvas).image();
 }
 

@@ -1,5 +1,5 @@
 // The picture that weft_ground makes of an answer: the input with the answer's box, the heat map
-// over the input with its scale, and one small map per word.
+// over the input with its scale, and one small map per word; or two answers side by side.
 #pragma once
 
 #include <string>
@@ -31,5 +31,21 @@ struct Report {
 // invalid_argument: an image that isn't RGB or that has another number of bytes than its size, maps
 //   of the wrong length or with a negative, infinite or NaN value, or a box outside the image.
 Result<Image> render(const Report& report);
+
+struct ComparedAnswer {
+  std::string title;                 // what was done to get it
+  std::vector<float> probabilities;  // as Report's
+  Box box;
+};
+
+struct Comparison {
+  Image image;  // as Report's
+  std::string phrase;
+  ComparedAnswer before, after;
+  std::string caption;  // one line; may be empty
+};
+
+// Two answers side by side, about 900 pixels wide: boxes above, heat maps below. The rest as above.
+Result<Image> render(const Comparison& comparison);
 
 }  // namespace weft::ground

@@ -64,8 +64,16 @@ TEST_CASE("wrong calls are refused with a reason, and nothing reaches the device
   rows += check_vulkan();
   rows += check_capi();
   rows += check_capi_structs();
+  rows += check_capi_blocks();
   rows += check_lost();
   std::printf("%zu rows\n", rows);
   REQUIRE(rows >= 300);
   CHECK(!leaked());  // while the driver is loaded
+}
+
+TEST_CASE("wrong blocks are refused with a reason, and nothing reaches the device") {
+  const size_t rows = check_fusion();
+  std::printf("%zu rows of blocks\n", rows);
+  REQUIRE(rows >= 200);
+  CHECK(!leaked());
 }

@@ -255,9 +255,9 @@ Rows other_rows(const CWorld& w) {
   take(merge);
   using L = weft_linear_call;
   COperation<L> linear("weft_linear", w.linear, weft_linear, w.recorder);
-  for (const int activation : {-1, 5})
+  for (const int activation : {-1, 6})
     linear.change("activation",
-                  {"weft_linear: ", "call.activation is " + std::to_string(activation), "0 to 4"},
+                  {"weft_linear: ", "call.activation is " + std::to_string(activation), "0 to 5"},
                   [activation](L& l) { l.activation = activation; });
   linear.tensor("input", w.x, WEFT_SET(L, input), "linear");
   linear.tensor("weight", w.x, WEFT_SET(L, weight), "linear");
@@ -282,12 +282,18 @@ Rows other_rows(const CWorld& w) {
   }
   using A = weft_add_call;
   COperation<A> add("weft_add", w.add, weft_add, w.recorder);
-  add.change(
-      "reserved", {"weft_add: ", "call.reserved is 2"}, [](A& a) { a.reserved = 2; },
-      Code::unsupported);
-  add.tensor("left", w.x, WEFT_SET(A, left), "add");
+  for (const int kind : {-1, 3})
+    add.change("gate_kind", {"weft_add: ", "call.gate_kind is " + std::to_string(kind), "0 to 2"},
+               [kind](A& a) { a.gate_kind = kind; });
+  add.change("a gate of no kind", {"add: ", "gate.value is given", "gate.kind must be"},
+             [gate = &w.x](A& a) { a.gate = gate; });
+  add.change("no gate of a kind", {"add: ", "gate.value is not given"},
+             [](A& a) { a.gate_kind = WEFT_GATE_TANH; });
+  add.tensor("left", w.x, WEFT_SET(A, left));
   add.tensor("right", w.x, WEFT_SET(A, right), "add");
   add.tensor("output", w.y, WEFT_SET(A, output), "add");
+  add.tensor("gate", w.x, WEFT_SET(A, gate));
+  add.tensor("row_factors", w.x, WEFT_SET(A, row_factors));
   take(add);
   using G = weft_gather_call;
   COperation<G> gather("weft_gather", w.gather, weft_gather, w.recorder);
@@ -299,6 +305,44 @@ Rows other_rows(const CWorld& w) {
   gather.tensor("output", w.y, WEFT_SET(G, output), "gather");
   take(gather);
   return rows;
+}
+
+Rows product_rows(const CWorld& w) {
+  using M = weft_multiply_call;
+  COperation<M> multiply("weft_multiply", w.multiply, weft_multiply, w.recorder);
+  for (const int activation : {-1, 6})
+    multiply.change(
+        "activation",
+        {"weft_multiply: ", "call.activation is " + std::to_string(activation), "0 to 5"},
+        [activation](M& m) { m.activation = activation; });
+  multiply.tensor("left", w.x, WEFT_SET(M, left), "multiply");
+  multiply.tensor("right", w.x, WEFT_SET(M, right), "multiply");
+  multiply.tensor("output", w.y, WEFT_SET(M, output), "multiply");
+  return multiply.rows;
+}
+
+Rows mix_keys_rows(const CWorld& w) {
+  using M = weft_mix_keys_call;
+  COperation<M> mix("weft_mix_keys", w.mix_keys, weft_mix_keys, w.recorder);
+  mix.change(
+      "reserved", {"weft_mix_keys: ", "call.reserved is 2"}, [](M& m) { m.reserved = 2; },
+      Code::unsupported);
+  mix.tensor("input", w.q, WEFT_SET(M, input), "mix_keys");
+  mix.tensor("output", w.o, WEFT_SET(M, output), "mix_keys");
+  mix.tensor("factors", w.lse, WEFT_SET(M, factors));
+  mix.tensor("matrix", w.q, WEFT_SET(M, matrix));
+  return mix.rows;
+}
+
+Rows rotary_rows(const CWorld& w) {
+  using R = weft_rotary_call;
+  COperation<R> rotary("weft_rotary", w.rotary, weft_rotary, w.recorder);
+  rotary.change("interleaved", {"weft_rotary: ", "call.interleaved is 2", "0 or 1"},
+                [](R& r) { r.interleaved = 2; });
+  rotary.tensor("input", w.q, WEFT_SET(R, input), "rotary");
+  rotary.tensor("angles", w.x, WEFT_SET(R, angles), "rotary");
+  rotary.tensor("output", w.o, WEFT_SET(R, output), "rotary");
+  return rotary.rows;
 }
 
 }  // namespace
@@ -325,6 +369,7 @@ CWorld::CWorld() {
   make(x, f32, {8, 8});
   make(y, f32, {8, 8});
   make(indices, WEFT_DTYPE_I32, {8});
+  make(angles, f32, {3, 8});
   desc = sized<weft_attention_desc>();
   desc.head_dim = 8;
   must_c(weft_plan_create(device, &desc, &plan, nullptr));
@@ -343,10 +388,16 @@ CWorld::CWorld() {
   add.left = &x, add.right = &x, add.output = &y;
   gather = sized<weft_gather_call>();
   gather.table = &x, gather.indices = &indices, gather.output = &y;
+  multiply = sized<weft_multiply_call>();
+  multiply.left = &x, multiply.right = &x, multiply.output = &y;
+  mix_keys = sized<weft_mix_keys_call>();
+  mix_keys.input = &q, mix_keys.output = &o;
+  rotary = sized<weft_rotary_call>();
+  rotary.input = &q, rotary.angles = &angles, rotary.output = &o;
 }
 
 CWorld::~CWorld() {
-  for (const weft_tensor* t : {&q, &k, &v, &o, &lse, &weights, &indices, &x, &y, &parts[0],
+  for (const weft_tensor* t : {&q, &k, &v, &o, &lse, &weights, &indices, &angles, &x, &y, &parts[0],
                                &parts[1], &parts[2], &parts[3]})
     weft_buffer_release(t->buffer);
   weft_plan_release(plan);
@@ -359,14 +410,15 @@ CWorld::~CWorld() {
 size_t check_capi_structs() {
   const CWorld w;
   const auto work = [&] { return w.submitted(); };
-  const Rows tables[] = {attention_rows(w), plan_rows(w), weights_rows(w), other_rows(w)};
+  const Rows tables[] = {attention_rows(w), plan_rows(w),     weights_rows(w), other_rows(w),
+                         product_rows(w),   mix_keys_rows(w), rotary_rows(w)};
   size_t rows = 0;
   for (const Rows& table : tables) rows += check_rows("C operations", table, work);
   weft_program* recorded = nullptr;
   auto stats = sized<weft_stats>();
   must_c(weft_recorder_finish(w.recorder, nullptr, &recorded, nullptr));
   must_c(weft_program_stats(recorded, &stats, nullptr));
-  CHECK(stats.operations == 9);
+  CHECK(stats.operations == 12);
   must_c(weft_program_run(recorded, nullptr, nullptr));
   weft_program_release(recorded);
   return rows;

@@ -15,7 +15,7 @@ struct CWorld {
   weft_recorder* recorder = nullptr;
   weft_program* program = nullptr;
   weft_plan* plan = nullptr;
-  weft_tensor q{}, k{}, v{}, o{}, lse{}, weights{}, indices{}, parts[4]{}, x{}, y{};
+  weft_tensor q{}, k{}, v{}, o{}, lse{}, weights{}, indices{}, angles{}, parts[4]{}, x{}, y{};
   weft_attention_call attention{};
   weft_attention_desc desc{};
   weft_attention_weights_call weights_call{};
@@ -24,6 +24,9 @@ struct CWorld {
   weft_norm_call norm{};
   weft_add_call add{};
   weft_gather_call gather{};
+  weft_multiply_call multiply{};
+  weft_mix_keys_call mix_keys{};
+  weft_rotary_call rotary{};
 
   CWorld();
   ~CWorld();

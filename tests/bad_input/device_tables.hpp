@@ -14,12 +14,14 @@ size_t check_plans();
 size_t check_weights();
 size_t check_merge();
 size_t check_ops();
+size_t check_fusion();
 size_t check_device();
 size_t check_copies();
 size_t check_recorder();
 size_t check_vulkan();
 size_t check_capi();
 size_t check_capi_structs();
+size_t check_capi_blocks();
 size_t check_lost();
 
 // Tensors of the tests' device.

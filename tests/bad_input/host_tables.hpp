@@ -10,6 +10,7 @@ size_t check_describe();
 size_t check_tensor();
 size_t check_elements();
 size_t check_safetensors();
+size_t check_checkpoint();
 size_t check_npy();
 size_t check_images();
 

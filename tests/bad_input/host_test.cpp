@@ -25,6 +25,7 @@ TEST_CASE("wrong calls that need no device are refused with a reason") {
   rows += weft::test::check_tensor();
   rows += weft::test::check_elements();
   rows += weft::test::check_safetensors();
+  rows += weft::test::check_checkpoint();
   rows += weft::test::check_npy();
   rows += weft::test::check_images();
   std::printf("%zu rows\n", rows);

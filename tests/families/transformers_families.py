@@ -2,13 +2,14 @@
 
 import torch
 from torch.nn import functional as F
-from transformers import BartConfig, Blip2QFormerConfig, MarianConfig, T5Config, WhisperConfig
-from transformers import __version__
+from transformers import (BartConfig, Blip2QFormerConfig, MarianConfig, MBartConfig, T5Config,
+                          WhisperConfig, __version__)
 from transformers.models.bart.modeling_bart import BartDecoderLayer
 from transformers.models.blip.configuration_blip import BlipTextConfig
 from transformers.models.blip.modeling_blip_text import BlipTextAttention
 from transformers.models.blip_2.modeling_blip_2 import Blip2QFormerAttention
 from transformers.models.marian.modeling_marian import MarianDecoderLayer
+from transformers.models.mbart.modeling_mbart import MBartDecoderLayer
 from transformers.models.t5.modeling_t5 import T5LayerCrossAttention
 from transformers.models.whisper.modeling_whisper import WhisperDecoderLayer
 
@@ -118,7 +119,7 @@ def marian():
 
 
 def whisper_formula(prefix, norm, projections, heads):
-    """Both namings: a norm before, no bias of keys, no mask."""
+    """Both namings, and mBART's layers: a norm before, no mask."""
     def formula(weights, inputs):
         rows = formulas.layer_norm(weights, prefix + norm, inputs["query"], epsilon=1e-5)
         names = [prefix + part for part in projections]
@@ -127,11 +128,10 @@ def whisper_formula(prefix, norm, projections, heads):
     return formula
 
 
-def whisper():
-    prefix, heads, dim = "model.decoder.layers.0.", 3, 36
-    layer = vectors.randomize(WhisperDecoderLayer(
-        WhisperConfig(d_model=dim, decoder_attention_heads=heads, decoder_ffn_dim=8,
-                      attn_implementation="sdpa"), layer_idx=0))
+def pre_norm_decoder(family, layer, layer_source, lengths, without_effect=()):
+    """BART's names; the norm comes before. lengths: of query and context."""
+    prefix, dim, heads = "model.decoder.layers.0.", layer.embed_dim, layer.encoder_attn.num_heads
+    vectors.randomize(layer)
 
     def run(dtype, inputs):
         part = vectors.in_type(layer, dtype)
@@ -143,12 +143,26 @@ def whisper():
     # BART, whose layers have the same names, has no norm after its last layer.
     extra = {"model.decoder.layer_norm.weight": vectors.normal(dim, std=0.25, mean=1.0)}
     return vectors.Vector(
-        "whisper", prefix, source("WhisperDecoderLayer"),
-        vectors.published(layer, prefix, ["encoder_attn"]) | extra,
-        {"query": vectors.queries(2, 5, dim), "context": vectors.normal(2, 11, dim)}, run,
+        family, prefix, layer_source, vectors.published(layer, prefix, ["encoder_attn"]) | extra,
+        {"query": vectors.queries(2, lengths[0], dim),
+         "context": vectors.normal(2, lengths[1], dim)}, run,
         whisper_formula(prefix, "encoder_attn_layer_norm",
                         [f"encoder_attn.{part}" for part in PROJECTIONS], heads),
-        {"heads": heads}, tuple(extra))
+        {"heads": heads}, (*(prefix + name for name in without_effect), *extra))
+
+
+def whisper():
+    config = WhisperConfig(d_model=36, decoder_attention_heads=3, decoder_ffn_dim=8,
+                           attn_implementation="sdpa")
+    return pre_norm_decoder("whisper", WhisperDecoderLayer(config, layer_idx=0),
+                            source("WhisperDecoderLayer"), (5, 11))
+
+
+def mbart():
+    config = MBartConfig(d_model=30, decoder_attention_heads=2, decoder_ffn_dim=8,
+                         attn_implementation="sdpa")
+    return pre_norm_decoder("mbart", MBartDecoderLayer(config, layer_idx=0),
+                            source("MBartDecoderLayer"), (6, 9), ["encoder_attn.k_proj.bias"])
 
 
 def whisper_openai():
@@ -249,6 +263,6 @@ def blip2_qformer_lavis():
                      renamed=("attention.", "self."), extra=extra)
 
 
-FAMILIES = {"t5": t5, "bart": bart, "marian": marian, "whisper": whisper,
+FAMILIES = {"t5": t5, "bart": bart, "marian": marian, "mbart": mbart, "whisper": whisper,
             "whisper_openai": whisper_openai, "blip": blip, "blip2_qformer": blip2_qformer,
             "blip2_qformer_lavis": blip2_qformer_lavis}

@@ -181,14 +181,17 @@ def lxmert():
         hidden_size=dim, num_attention_heads=heads, intermediate_size=8,
         attention_probs_dropout_prob=0.0, hidden_dropout_prob=0.0)))
     prefix = "lxmert.encoder.x_layers.0."
-    keep = torch.ones(2, 1, 1, 7, dtype=torch.uint8)  # of boxes; every word takes part
+    keep = torch.ones(2, 1, 1, 7, dtype=torch.uint8)  # of boxes
     keep[0, ..., [1, 6]] = 0
+    keep_words = torch.ones(2, 1, 1, 5, dtype=torch.uint8)
+    keep_words[1, ..., 3:] = 0
     inputs = {"query": vectors.normal(2, 5, dim), "context": vectors.normal(2, 7, dim),
-              "keep_mask": keep}
+              "keep_mask": keep, "swapped_keep_mask": keep_words}
 
     def run(dtype, given):
         words, boxes = vectors.in_type(layer, dtype).cross_att(
-            given["query"], None, given["context"], vectors.additive(given["keep_mask"], dtype))
+            given["query"], vectors.additive(given["swapped_keep_mask"], dtype), given["context"],
+            vectors.additive(given["keep_mask"], dtype))
         return {"output": words[0], "context_output": boxes[0]}
 
     def formula(tensors, given):
@@ -203,7 +206,7 @@ def lxmert():
 
         words, boxes = given["query"], given["context"]
         return {"output": towards(words, boxes, given["keep_mask"]),
-                "context_output": towards(boxes, words)}
+                "context_output": towards(boxes, words, given["swapped_keep_mask"])}
 
     return vectors.Vector(
         "lxmert", prefix, f"{VERSION} LxmertXLayer.cross_att",

@@ -140,6 +140,16 @@ WEFT_EXPORT const char* weft_plan_kernel(const weft_plan* plan);
 WEFT_EXPORT weft_status weft_plan_record(const weft_plan* plan, weft_recorder* recorder,
                                          const weft_attention_call* call, weft_error* error);
 
+// Keys and values that many calls use (an encoder's outputs, a prompt), laid out as the kernel row
+// of these calls reads them fastest: tensors of the shapes and type given, for any call. Where a copy
+// would make no call faster they are those given, and nothing is recorded. What is written to the
+// given tensors afterwards need not show. The caller releases both buffers.
+WEFT_EXPORT weft_status weft_prepare_key_value(weft_recorder* recorder,
+                                               const weft_attention_desc* desc,
+                                               const weft_tensor* key, const weft_tensor* value,
+                                               weft_tensor* prepared_key,
+                                               weft_tensor* prepared_value, weft_error* error);
+
 // Where in the computation of the weights to stop.
 typedef int32_t weft_weights_stage;
 enum {
@@ -207,7 +217,8 @@ enum {
   WEFT_ACTIVATION_RELU = 1,      // max(x, 0)
   WEFT_ACTIVATION_SILU = 2,      // x / (1 + exp(-x))
   WEFT_ACTIVATION_GELU = 3,      // 0.5 x (1 + erf(x / sqrt 2))
-  WEFT_ACTIVATION_GELU_TANH = 4  // 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))
+  WEFT_ACTIVATION_GELU_TANH = 4,  // 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))
+  WEFT_ACTIVATION_QUICK_GELU = 5  // x / (1 + exp(-1.702 x))
 };
 
 typedef struct weft_linear_call {
@@ -238,16 +249,37 @@ WEFT_EXPORT weft_status weft_layer_norm(weft_recorder* recorder, const weft_norm
 WEFT_EXPORT weft_status weft_rms_norm(weft_recorder* recorder, const weft_norm_call* call,
                                       weft_error* error);
 
+typedef int32_t weft_gate_kind;
+enum {
+  WEFT_GATE_NONE = 0,
+  WEFT_GATE_VALUE = 1,  // multiplies by the gate's value
+  WEFT_GATE_TANH = 2    // by its hyperbolic tangent
+};
+
 typedef struct weft_add_call {
   uint32_t struct_size;
-  uint32_t reserved;          // 0
-  const weft_tensor* left;    // rows of dim
-  const weft_tensor* right;   // rows of dim; its row count divides left's: it repeats
-  const weft_tensor* output;  // as left; may be exactly `left`
+  weft_gate_kind gate_kind;        // of right
+  const weft_tensor* left;         // optional: rows of dim; not given: 0
+  const weft_tensor* right;        // rows of dim; its row count divides output's: it repeats
+  const weft_tensor* output;       // rows of dim; may be exactly `left`
+  const weft_tensor* gate;         // [1] or [dim], where gate_kind is not WEFT_GATE_NONE
+  const weft_tensor* row_factors;  // optional: f32 [output rows], dense: multiplies right. Where it
+                                   // is 0, right is not looked at
 } weft_add_call;
-// output[r] = left[r] + right[r mod right rows]
+// output[r] = left[r] + row_factors[r] * gate * right[r mod right rows]
 WEFT_EXPORT weft_status weft_add(weft_recorder* recorder, const weft_add_call* call,
                                  weft_error* error);
+
+typedef struct weft_multiply_call {
+  uint32_t struct_size;
+  weft_activation activation;  // of left
+  const weft_tensor* left;     // rows of dim
+  const weft_tensor* right;    // rows of dim; its row count divides left's: it repeats
+  const weft_tensor* output;   // as left; may be exactly `left`
+} weft_multiply_call;
+// output[r] = activation(left[r]) * right[r mod right rows]
+WEFT_EXPORT weft_status weft_multiply(weft_recorder* recorder, const weft_multiply_call* call,
+                                      weft_error* error);
 
 typedef struct weft_gather_call {
   uint32_t struct_size;
@@ -260,8 +292,43 @@ typedef struct weft_gather_call {
 WEFT_EXPORT weft_status weft_gather(weft_recorder* recorder, const weft_gather_call* call,
                                     weft_error* error);
 
+// Keys or values, changed along their length. Tensors of [batch, heads, length, dim] with any
+// strides whose last is 1; an axis of 1 of input, factors or matrix repeats along output's batch
+// and heads.
+typedef struct weft_mix_keys_call {
+  uint32_t struct_size;
+  uint32_t reserved;           // 0
+  const weft_tensor* input;    // [batch, heads, kv_len, dim]
+  const weft_tensor* output;   // [batch, heads, rows, dim], apart from the inputs
+  const weft_tensor* factors;  // optional: f32 [batch, heads, kv_len], one for each row of the
+                               // input. A row whose factor is 0 counts as zeros, whatever its bits
+  const weft_tensor* matrix;   // optional: f32 [batch, heads, rows, kv_len]; without it output has
+                               // the input's rows
+} weft_mix_keys_call;
+// output[j] = sum over n of matrix[j][n] * factors[n] * input[n]; a strided copy, and a conversion
+// of type, where neither is given.
+WEFT_EXPORT weft_status weft_mix_keys(weft_recorder* recorder, const weft_mix_keys_call* call,
+                                      weft_error* error);
+
+typedef struct weft_rotary_call {
+  uint32_t struct_size;
+  uint32_t interleaved;       // 0 or 1
+  const weft_tensor* input;   // [batch, heads, length, dim], any strides whose last is 1
+  const weft_tensor* angles;  // f32 [length, n], n even and at most dim, in radians up to 50000
+  const weft_tensor* output;  // as input; may be exactly `input`
+} weft_rotary_call;
+// The first n columns x turned by their angles: output = x cos(angle) + turned(x) sin(angle), where
+// turned(x) is [-second half, first half] or, interleaved, pairs (-x1, x0); columns from n on are
+// copied.
+WEFT_EXPORT weft_status weft_rotary(weft_recorder* recorder, const weft_rotary_call* call,
+                                    weft_error* error);
+
 #ifdef __cplusplus
 }
 #endif
+
+// Parts that need the above, here so that each header may be included by itself.
+#include "weft/fusion.h"
+#include "weft/tune.h"
 
 #endif  // WEFT_OPERATIONS_H_INCLUDED

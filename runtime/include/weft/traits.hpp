@@ -104,6 +104,7 @@ struct DeviceTraits {
   uint64_t max_allocation_bytes = 0;
   bool unified_memory = false;  // device-local memory is host-visible
 
+  bool few_registers = false;  // fewer an invocation than others have; no driver tells, quirks do
   std::vector<std::string> quirks;  // ids of the quirks applied; none with WEFT_QUIRKS=off
 };
 
