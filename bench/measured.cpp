@@ -25,6 +25,19 @@ Work work_of(const cases::AttentionCase& c) {
                    bytes_of(c.output, rows * c.value_dim)};
 }
 
+// The attention, and a product more for every weight.
+Work work_of(const cases::WeightsCase& c) {
+  const cases::AttentionCase& a = c.attention;
+  const auto listed = [](const std::vector<uint32_t>& list, int64_t all) {
+    return list.empty() ? all : static_cast<int64_t>(list.size());
+  };
+  const int64_t rows = a.batch * a.q_len, keys = listed(c.keys, a.kv_len), heads = listed(c.heads, a.heads);
+  Work work = work_of(a);
+  work.flops += 2.0 * static_cast<double>(rows * heads * keys * a.head_dim);
+  work.bytes += bytes_of(DType::f32, rows * (c.mean_heads ? 1 : heads) * keys);
+  return work;
+}
+
 Work work_of(const cases::LinearCase& c) {
   return {.flops = 2.0 * static_cast<double>(c.rows * c.in_features * c.out_features),
           .bytes = bytes_of(c.input, c.rows * c.in_features) +
@@ -38,14 +51,18 @@ Work work_of(const cases::NormCase& c) {
           .bytes = bytes_of(c.input, c.rows * c.dim) + bytes_of(c.output, c.rows * c.dim)};
 }
 
+Work work_of(const BlockCase& c) { return {.flops = flops_of(c), .bytes = bytes_of(c)}; }
+
 Work work_of(const auto&) { return {}; }
 
 bool all_f32(const cases::AttentionCase& c) {
   return c.query == DType::f32 && c.kv == DType::f32 && c.output == DType::f32;
 }
+bool all_f32(const cases::WeightsCase& c) { return all_f32(c.attention); }
 bool all_f32(const cases::LinearCase& c) {
   return c.input == DType::f32 && c.weight == DType::f32 && c.output == DType::f32;
 }
+bool all_f32(const BlockCase& c) { return c.dtype == DType::f32; }
 bool all_f32(const auto&) { return true; }  // what streams numbers is bound by memory
 
 int64_t step_for(double steps_a_row, int64_t rows) {
@@ -88,13 +105,6 @@ bool is_plain(const cases::AttentionCase& c) {
   return c == plain && c.kv_len > 0;
 }
 
-std::string kind_of(const cases::Case& problem) {
-  if (const auto* norm = std::get_if<cases::NormCase>(&problem))
-    return norm->norm == cases::Norm::layer ? "layer_norm" : "rms_norm";
-  constexpr const char* kNames[] = {"attention", "weights", "merge", "linear", "", "add", "gather"};
-  return kNames[problem.index()];
-}
-
 float scale_of(const cases::AttentionCase& c) {
   return c.scale != 0.0f ? c.scale : 1.0f / std::sqrt(static_cast<float>(c.head_dim));
 }
@@ -121,6 +131,8 @@ void Measured::draw() {
   if (std::exchange(drawn_, true)) return;
   if (const auto* c = std::get_if<cases::AttentionCase>(&problem_))
     attention_ = cases::make_problem(*c);
+  if (const auto* c = std::get_if<cases::WeightsCase>(&problem_))
+    attention_ = cases::make_problem(c->attention);
   if (const auto* c = std::get_if<cases::LinearCase>(&problem_)) linear_ = cases::make_problem(*c);
   if (const auto* c = std::get_if<cases::NormCase>(&problem_)) norm_ = cases::make_problem(*c);
 }
@@ -140,8 +152,16 @@ const cases::NormProblem& Measured::norm() {
   return norm_;
 }
 
-void Measured::solve() {
-  if (!expected_.values.empty()) return;
+Result<const BlockProblem*> Measured::block() {
+  if (!block_) {
+    WEFT_ASSIGN(BlockProblem made, make_problem(device_, std::get<BlockCase>(problem_)));
+    block_ = std::make_unique<BlockProblem>(std::move(made));
+  }
+  return block_.get();
+}
+
+Result<void> Measured::solve() {
+  if (!expected_.values.empty()) return {};
   draw();
   if (const auto* c = std::get_if<cases::AttentionCase>(&problem_)) {
     if (is_plain(*c))
@@ -154,6 +174,13 @@ void Measured::solve() {
     expected_ = reference::attention(attention_.inputs).output;
     attention_.inputs.query = std::move(whole);
   }
+  if (const auto* c = std::get_if<cases::WeightsCase>(&problem_))
+    expected_ = reference::attention_weights(attention_.inputs, {.stage = c->stage,
+                                                                 .heads = c->heads,
+                                                                 .keys = c->keys,
+                                                                 .null_keys_last = c->null_keys_last,
+                                                                 .mean_heads = c->mean_heads})
+                    .values;
   if (const auto* c = std::get_if<cases::LinearCase>(&problem_)) {
     step_ = step_for(static_cast<double>(c->in_features * c->out_features), c->rows);
     expected_ = reference::linear(every(linear_.input.values, step_), linear_.weight.values,
@@ -166,10 +193,16 @@ void Measured::solve() {
                      c->bias ? &norm_.bias.values : nullptr, c->epsilon)
                     .output;
   }
+  if (const auto* c = std::get_if<BlockCase>(&problem_)) {
+    step_ = step_for(static_cast<double>(c->batch) * steps_a_row(*c), c->q_len);
+    WEFT_ASSIGN(const BlockProblem* problem, block());
+    WEFT_ASSIGN(expected_, bench::solve(device_, *problem, step_));
+  }
+  return {};
 }
 
 std::string Measured::check(const reference::Array& output) {
-  solve();
+  if (const auto solved = solve(); !solved) return solved.error().message;
   const reference::Array kept = every(output, step_);
   if (kept.values.size() != expected_.values.size()) return "the output has the wrong size";
   for (size_t i = 0; i < kept.values.size(); ++i) {

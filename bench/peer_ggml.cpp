@@ -107,7 +107,7 @@ reference::Array output_of(const Graph& graph) {
   return output;
 }
 
-bool computes(const cases::Case& problem) {
+bool computes(const Problem& problem) {
   if (const auto* c = std::get_if<cases::AttentionCase>(&problem))
     return is_plain(*c) && c->kv != DType::bf16;
   const auto* c = std::get_if<cases::LinearCase>(&problem);
@@ -116,7 +116,7 @@ bool computes(const cases::Case& problem) {
 
 // The types in which keys and values, or weights, may lie: the case's, and on a GPU f16 too, for
 // which its kernels were made.
-std::vector<ggml_type> types_for(const cases::Case& problem, bool try_f16) {
+std::vector<ggml_type> types_for(const Problem& problem, bool try_f16) {
   const auto* attention = std::get_if<cases::AttentionCase>(&problem);
   const DType own = attention ? attention->kv : std::get<cases::LinearCase>(problem).weight;
   if (own == DType::f16) return {GGML_TYPE_F16};

@@ -186,7 +186,7 @@ Way way_of(const cases::LinearCase& c, Measured& measured, int threads) {
 }
 
 bool computes(const Measured& measured) {
-  const cases::Case& problem = measured.problem();
+  const Problem& problem = measured.problem();
   if (!measured.is_f32()) return false;
   if (const auto* c = std::get_if<cases::AttentionCase>(&problem)) return is_plain(*c);
   const auto* c = std::get_if<cases::LinearCase>(&problem);

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "peers.hpp"
+#include "reference/fusion.hpp"
 #include "weft/npy.hpp"
 #include "worker.hpp"
 
@@ -63,7 +64,8 @@ Result<json> question(const Folder& folder, const cases::LinearCase& c, Measured
   if (c.bias) {
     WEFT_ASSIGN(inputs["bias"], write(folder, "bias", problem.bias.values, c.bias_type));
   }
-  constexpr const char* kActivations[] = {"none", "relu", "silu", "gelu", "gelu_tanh"};
+  constexpr const char* kActivations[] = {"none", "relu",      "silu",
+                                          "gelu", "gelu_tanh", "quick_gelu"};
   return json{{"activation", kActivations[static_cast<int>(c.activation)]}, {"inputs", inputs}};
 }
 
@@ -80,9 +82,26 @@ Result<json> question(const Folder& folder, const cases::NormCase& c, Measured& 
   return json{{"epsilon", c.epsilon}, {"inputs", inputs}};
 }
 
+Result<json> question(const Folder& folder, const BlockCase& c, Measured& measured) {
+  WEFT_ASSIGN(const BlockProblem* problem, measured.block());
+  json inputs;
+  for (const auto& [name, tensor] : problem->inputs) {
+    const reference::Array values = reference::Fusion(measured.device()).read(tensor);
+    WEFT_ASSIGN(inputs[name], write(folder, name, values, c.dtype));
+  }
+  const CrossAttentionBlock& block = problem->block;
+  return json{{"heads", c.heads},
+              {"kv_heads", c.kv_heads},
+              {"norm", block.query_norm.kind == NormKind::rms ? "rms" : "layer"},
+              {"epsilon", block.query_norm.epsilon},
+              {"prepared", c.prepared},
+              {"inputs", inputs}};
+}
+
 Result<json> question(const Folder&, const auto&, Measured&) { return json(); }
 
-std::array<int64_t, 4> output_shape(const cases::Case& problem) {
+std::array<int64_t, 4> output_shape(const Problem& problem) {
+  if (const auto* c = std::get_if<BlockCase>(&problem)) return {1, c->batch, c->q_len, c->dim()};
   if (const auto* c = std::get_if<cases::AttentionCase>(&problem))
     return {c->batch, c->heads, c->q_len, c->value_dim};
   if (const auto* c = std::get_if<cases::LinearCase>(&problem))
@@ -126,7 +145,7 @@ Contender contender(const std::shared_ptr<Worker>& worker, const std::string& wh
 
 Offer offer(const std::shared_ptr<Worker>& worker, const std::shared_ptr<Folder>& folder,
             const std::string& who, Measured& measured) {
-  const cases::Case& problem = measured.problem();
+  const Problem& problem = measured.problem();
   if (const auto* c = std::get_if<cases::AttentionCase>(&problem); c && !is_plain(*c)) return {};
   auto asked = std::visit([&](const auto& c) { return question(*folder, c, measured); }, problem);
   if (!asked) return {{}, asked.error().message};

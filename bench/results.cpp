@@ -106,18 +106,30 @@ ordered_json to_json(const Series& series) {
   return json;
 }
 
+ordered_json to_json(const Operation& operation) {
+  return {{"name", operation.name},
+          {"kernel", operation.kernel},
+          {"ns", operation.ns},
+          {"share", operation.share},
+          {"flops", operation.flops}};
+}
+
 ordered_json to_json(const Entry& entry) {
-  auto runs = ordered_json::array();
+  auto runs = ordered_json::array(), operations = ordered_json::array();
   for (const Series& series : entry.runs) runs.push_back(to_json(series));
-  return {{"suite", entry.suite},
-          {"line", entry.line},
-          {"kind", entry.kind},
-          {"flops", entry.work.flops},
-          {"bytes", entry.work.bytes},
-          {"runs", runs},
-          {"transient_bytes", entry.transient_bytes},
-          {"refused", text_or_null(entry.refused)},
-          {"error", text_or_null(entry.error)}};
+  for (const Operation& one : entry.operations.all) operations.push_back(to_json(one));
+  return {
+      {"suite", entry.suite},
+      {"line", entry.line},
+      {"kind", entry.kind},
+      {"flops", entry.work.flops},
+      {"bytes", entry.work.bytes},
+      {"runs", runs},
+      {"operations", operations},
+      {"gap_share", operations.empty() ? ordered_json() : ordered_json(entry.operations.gap_share)},
+      {"transient_bytes", entry.transient_bytes},
+      {"refused", text_or_null(entry.refused)},
+      {"error", text_or_null(entry.error)}};
 }
 
 ordered_json to_json(const ScalingSeries& series) {

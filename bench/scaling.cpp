@@ -116,7 +116,7 @@ Result<void> check(const Device& device, const Way& way, Measured& measured) {
 // Times of both, in turn. A first round warms up, and what it gave is checked.
 Result<std::vector<ScalingPoint>> measure(const Device& device, const cases::AttentionCase& c,
                                           int64_t x) {
-  Measured measured{cases::Case(c)};
+  Measured measured(c, device);
   const cases::AttentionProblem& problem = measured.attention();
   WEFT_ASSIGN(const AttentionCall call, cases::make_call(device, c, problem));
   AttentionCall dense = call;  // in a buffer without guard bytes around it

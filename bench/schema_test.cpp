@@ -1,5 +1,6 @@
 // Whether a file of weft_bench has what readers of it rely on: exit code 0, or 1 and what is wrong.
 //   weft_bench_schema_test FILE CASES     CASES: how many cases there must be
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -39,11 +40,29 @@ void check_run(const json& run, const std::string& where, std::set<std::string>&
   expect(run["median_ns"] > 0, where + " has no median");
 }
 
+// Shares of operations and of what lies between them are parts of one run.
+void check_operations(const json& one, const std::string& where) {
+  if (!has(one, "operations", "array", where)) return;
+  if (one["operations"].empty()) return expect(one["gap_share"].is_null(), where + ": its gap");
+  if (!has(one, "gap_share", "number", where)) return;
+  double sum = one["gap_share"];
+  expect(sum >= 0 && sum < 1, where + " has a gap share that is none");
+  for (const json& operation : one["operations"]) {
+    for (const char* name : {"name", "kernel"}) has(operation, name, "string", where);
+    for (const char* name : {"ns", "share", "flops"})
+      if (!has(operation, name, "number", where)) return;
+    expect(operation["ns"] > 0, where + " has an operation without time");
+    sum += operation["share"].get<double>();
+  }
+  expect(std::abs(sum - 1) < 1e-6, where + ": shares and gap are not 1 together");
+}
+
 void check_case(const json& one) {
   const std::string where = "case '" + one.value("line", "") + "'";
   for (const char* name : {"suite", "line", "kind"}) has(one, name, "string", where);
   for (const char* name : {"flops", "bytes", "transient_bytes"}) has(one, name, "number", where);
   for (const char* name : {"refused", "error"}) has(one, name, "null", where);
+  check_operations(one, where);
   if (!has(one, "runs", "array", where)) return;
   std::set<std::string> clocks;
   for (const json& run : one["runs"]) check_run(run, where, clocks);

@@ -24,7 +24,8 @@ struct Active {
   Entry& entry;
   Measured measured;
   std::vector<Contender> contenders;
-  std::vector<double> last_ns;  // of each contender, under its first clock
+  std::vector<double> last_ns = {};               // of each contender, under its first clock
+  std::shared_ptr<OperationLog> operations = {};  // Weft's
   int64_t rounds = 0;
 };
 
@@ -91,7 +92,9 @@ void Session::add_weft(Active& active) {
   if (problem.empty() && options_.check) problem = active.measured.check(*output);
   if (!problem.empty()) return add_error(active.entry, "weft", problem);
   active.entry.transient_bytes = made->transient_bytes;
+  active.operations = made->operations;
   active.contenders.push_back(std::move(made->contender));
+  if (made->alone) active.contenders.push_back(std::move(*made->alone));
 }
 
 void Session::add_peers(Active& active) {
@@ -108,7 +111,7 @@ void Session::add_peers(Active& active) {
 void Session::prepare(const SuiteLine& line, size_t index) {
   active_.reset();  // the memory of the case before
   active_index_ = index;
-  Measured measured(line.problem);
+  Measured measured(line.problem, device_);
   Entry& entry = entries_[index].emplace();
   entry.suite = line.suite;
   entry.line = measured.line();
@@ -170,6 +173,7 @@ void Session::measure(benchmark::State& state, const SuiteLine& line, size_t ind
   };
   for (auto _ : state) state.SetIterationTime(step());
   while (options_.rounds == 0 && active.rounds < kFewestRounds) step();
+  if (active.operations) active.entry.operations = active.operations->middle();
 }
 
 void Session::say_done(const Entry& entry) {
@@ -198,7 +202,7 @@ Result<std::vector<Entry>> Session::run(const std::vector<SuiteLine>& lines) {
       measure(state, line, i);
     };
     auto* made = benchmark::RegisterBenchmark(
-        (lines[i].suite + "/" + cases::print(lines[i].problem)).c_str(), function);
+        (lines[i].suite + "/" + print(lines[i].problem)).c_str(), function);
     made->UseManualTime();
     if (options_.rounds > 0) made->Iterations(options_.rounds);
     if (options_.rounds == 0) made->MinTime(options_.min_seconds);

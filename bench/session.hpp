@@ -5,13 +5,14 @@
 #include <vector>
 
 #include "contender.hpp"
+#include "operations.hpp"
 #include "weft/weft.hpp"
 
 namespace weft::bench {
 
 struct SuiteLine {
   std::string suite;
-  cases::Case problem;
+  Problem problem;
 };
 
 // What came of a case.
@@ -20,6 +21,7 @@ struct Entry {
   Work work;
   bool is_f32 = true;
   std::vector<Series> runs;  // Weft's clocks first
+  Operations operations;     // Weft's, where the device has timestamps
   uint64_t transient_bytes = 0;
   std::string refused;  // why Weft can't run it here, "" if it can
   std::string error;    // what went wrong, Weft's or a peer's

@@ -29,9 +29,9 @@ Result<std::vector<SuiteLine>> read_suite(const std::string& folder, const std::
     for (const std::string& one : names) text += " " + one;
     return fail(Code::invalid_argument, text);
   }
-  WEFT_ASSIGN(const auto problems, cases::read_file(folder + "/" + name + ".txt"));
+  WEFT_ASSIGN(const auto problems, read_file(folder + "/" + name + ".txt"));
   std::vector<SuiteLine> lines;
-  for (const cases::Case& problem : problems) lines.push_back({name, problem});
+  for (const Problem& problem : problems) lines.push_back({name, problem});
   return lines;
 }
 

@@ -40,6 +40,18 @@ std::set<std::string> peers_of(const Results& results) {
   return peers;
 }
 
+// Where the time of each case of several operations goes.
+void print_operations(const std::vector<Entry>& entries) {
+  for (const Entry& entry : entries) {
+    if (entry.operations.all.size() < 2) continue;
+    std::printf("\n%s\n", entry.line.c_str());
+    for (const Operation& one : entry.operations.all)
+      std::printf("  %5.1f%%  %9.3f ms  %8.1f Gflop/s  %-28s %s\n", 100 * one.share, 1e-6 * one.ns,
+                  one.ns > 0 ? one.flops / one.ns : 0.0, one.name.c_str(), one.kernel.c_str());
+    std::printf("  %5.1f%%  between them\n", 100 * entry.operations.gap_share);
+  }
+}
+
 void print_ceilings(const std::vector<Ceiling>& ceilings) {
   for (const Ceiling& one : ceilings)
     std::printf("%-16s %10.1f G%s  %s\n", one.id.c_str(), 1e-9 * one.value, one.unit.c_str(),
@@ -95,8 +107,9 @@ void print_table(const Results& results) {
     }
     std::printf("%s%s\n", entry.error.empty() ? "" : "  ", entry.error.c_str());
   }
+  print_operations(results.entries);
   if (peers.empty()) return;
-  std::printf("%-116s", "geometric mean (above 1: Weft is faster)");
+  std::printf("\n%-116s", "geometric mean (above 1: Weft is faster)");
   for (const std::string& who : peers) {
     const auto [sum, count] = logs[who];
     std::printf(" %11.2fx", count ? std::exp(sum / count) : 0.0);

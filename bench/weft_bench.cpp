@@ -89,11 +89,11 @@ Result<std::vector<bench::SuiteLine>> read_lines(const Options& options) {
     all.insert(all.end(), lines.begin(), lines.end());
   }
   for (const std::string& path : options.files) {
-    WEFT_ASSIGN(const auto problems, cases::read_file(path));
-    for (const cases::Case& problem : problems) all.push_back({"file", problem});
+    WEFT_ASSIGN(const auto problems, bench::read_file(path));
+    for (const bench::Problem& problem : problems) all.push_back({"file", problem});
   }
   for (const std::string& line : options.lines) {
-    WEFT_ASSIGN(const cases::Case problem, cases::parse(line));
+    WEFT_ASSIGN(const bench::Problem problem, bench::parse(line));
     all.push_back({"line", problem});
   }
   return all;
@@ -109,7 +109,7 @@ int list(const Options& options) {
     }
     std::printf("%-16s %s\n", name.c_str(), bench::suite_about(WEFT_BENCH_SUITES, name).c_str());
     if (options.suites.empty()) continue;
-    for (const auto& line : *lines) std::printf("  %s\n", cases::print(line.problem).c_str());
+    for (const auto& line : *lines) std::printf("  %s\n", bench::print(line.problem).c_str());
   }
   return 0;
 }

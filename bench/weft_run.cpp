@@ -14,14 +14,79 @@ double since(steady_clock::time_point begin) {
   return std::chrono::duration<double, std::nano>(steady_clock::now() - begin).count();
 }
 
-Result<void> record(Recorder& recorder, const AttentionCall& call, const cases::AttentionCase&) {
-  return attention(recorder, call);
+// What of a case is recorded and read back. Errors: the library's.
+struct Recording {
+  std::function<Result<void>(Recorder&)> record;
+  Tensor output;
+  std::function<Result<std::string>()> planned;  // its kernel row, where no timestamps tell
+};
+
+template <class Call>
+Recording recording(const Call& call, Result<void> (*operation)(Recorder&, const Call&)) {
+  return {[=](Recorder& recorder) { return operation(recorder, call); }, call.output, {}};
 }
-Result<void> record(Recorder& recorder, const LinearCall& call, const cases::LinearCase&) {
-  return linear(recorder, call);
+
+Result<std::string> planned_row(const Device& device, const AttentionCall& call) {
+  WEFT_ASSIGN(const AttentionDesc desc, describe(call));
+  WEFT_ASSIGN(const Attention plan, Attention::plan(device, desc));
+  return std::string(plan.kernel());
 }
-Result<void> record(Recorder& recorder, const NormCall& call, const cases::NormCase& c) {
-  return c.norm == cases::Norm::layer ? layer_norm(recorder, call) : rms_norm(recorder, call);
+
+Result<Recording> make_recording(const Device& device, const cases::AttentionCase& c,
+                                 Measured& measured) {
+  WEFT_ASSIGN(const auto call, cases::make_call(device, c, measured.attention()));
+  Recording made = recording<AttentionCall>(call, attention);
+  made.planned = [=] { return planned_row(device, call); };
+  return made;
+}
+// As AttentionMap collects them: the logsumexp is transient.
+Result<void> record_weights(Recorder& recorder, AttentionCall call, const Tensor& weights,
+                            const cases::WeightsCase& c) {
+  const Dims& shape = call.output.shape;
+  call.logsumexp = recorder.transient(DType::f32, {shape[0], shape[1], shape[2]});
+  WEFT_TRY(attention(recorder, call));
+  return attention_weights(recorder, {.attention = call,
+                                      .weights = weights,
+                                      .stage = c.stage,
+                                      .heads = c.heads,
+                                      .keys = c.keys,
+                                      .null_keys_last = c.null_keys_last,
+                                      .mean_heads = c.mean_heads});
+}
+Result<Recording> make_recording(const Device& device, const cases::WeightsCase& c,
+                                 Measured& measured) {
+  if (c.accumulate)
+    return fail(Code::unsupported, "bench: weights that accumulate differ with every run");
+  WEFT_ASSIGN(const auto call, cases::make_call(device, c.attention, measured.attention()));
+  const auto listed = [](const std::vector<uint32_t>& list, int64_t all) {
+    return list.empty() ? all : static_cast<int64_t>(list.size());
+  };
+  const Dims shape{call.output.shape[0], c.mean_heads ? 1 : listed(c.heads, c.attention.heads),
+                   call.output.shape[2], listed(c.keys, c.attention.kv_len + c.attention.null_len)};
+  WEFT_ASSIGN(const Tensor weights, device.tensor(DType::f32, shape));
+  return Recording{[=](Recorder& recorder) { return record_weights(recorder, call, weights, c); },
+                   weights, [=] { return planned_row(device, call); }};
+}
+Result<Recording> make_recording(const Device& device, const cases::LinearCase& c,
+                                 Measured& measured) {
+  WEFT_ASSIGN(const auto call, cases::make_call(device, c, measured.linear()));
+  return recording<LinearCall>(call, linear);
+}
+Result<Recording> make_recording(const Device& device, const cases::NormCase& c,
+                                 Measured& measured) {
+  WEFT_ASSIGN(const auto call, cases::make_call(device, c, measured.norm()));
+  return recording<NormCall>(call, c.norm == cases::Norm::layer ? layer_norm : rms_norm);
+}
+Result<Recording> make_recording(const Device&, const BlockCase&, Measured& measured) {
+  WEFT_ASSIGN(const BlockProblem* problem, measured.block());
+  const auto record = [block = problem->block, call = problem->timed](Recorder& recorder) {
+    return cross_attention(recorder, block, call);
+  };
+  return Recording{record, problem->timed.output, {}};
+}
+Result<Recording> make_recording(const Device&, const auto&, Measured& measured) {
+  return fail(Code::unsupported,
+              "bench: measures attention, weights, linear, norms and blocks, not '" + measured.line() + "'");
 }
 
 // "attention_split_cpu + attention_merge": the rows that ran, each once.
@@ -37,20 +102,19 @@ Result<std::string> rows_of(const Program& program) {
   return text;
 }
 
-// Where a device has no timestamps to tell it by.
-Result<std::string> planned_row(const Device& device, const AttentionCall& call) {
-  WEFT_ASSIGN(const AttentionDesc desc, describe(call));
-  WEFT_ASSIGN(const Attention plan, Attention::plan(device, desc));
-  return std::string(plan.kernel());
+Result<reference::Array> downloaded(const Device& device, const Tensor& tensor) {
+  WEFT_ASSIGN(const auto bytes, cases::buffer_bytes(device, tensor));
+  return cases::decode(bytes, {.dtype = tensor.dtype,
+                               .shape = tensor.shape,
+                               .strides = tensor.strides,
+                               .offset_bytes = tensor.offset_bytes,
+                               .buffer_bytes = bytes.size()});
 }
-Result<std::string> planned_row(const Device&, const auto&) { return std::string(); }
 
-template <class C, class Problem>
-Result<WeftRun> make_run(const Device& device, const C& c, const Problem& problem) {
-  WEFT_ASSIGN(const auto call, cases::make_call(device, c, problem));
-  const auto recorded = [device, call, c](bool timestamps) -> Result<Program> {
+Result<WeftRun> make_run(const Device& device, const Recording& recording) {
+  const auto recorded = [device, recording](bool timestamps) -> Result<Program> {
     Recorder recorder(device);
-    WEFT_TRY(record(recorder, call, c));
+    WEFT_TRY(recording.record(recorder));
     return recorder.finish({.timestamps = timestamps});
   };
   WEFT_ASSIGN(const Program program, recorded(false));
@@ -58,17 +122,20 @@ Result<WeftRun> make_run(const Device& device, const C& c, const Problem& proble
   std::optional<Program> stamped;
   WeftRun made;
   made.contender.who = "weft";
+  made.operations = std::make_shared<OperationLog>();
   if (device.traits().timestamp_period_ns > 0) {
     WEFT_ASSIGN(stamped, recorded(true));
     WEFT_ASSIGN(made.contender.detail, rows_of(*stamped));
-  } else {
-    WEFT_ASSIGN(made.contender.detail, planned_row(device, call));
+  } else if (recording.planned) {
+    WEFT_ASSIGN(made.contender.detail, recording.planned());
   }
-  made.contender.run = [=]() -> Result<Times> {
+  made.contender.run = [=, log = made.operations]() -> Result<Times> {
     WEFT_ASSIGN(Times times, run_program(program));
     if (stamped) {
-      WEFT_ASSIGN(const double ns, device_ns(*stamped));
-      times.emplace_back(Clock::device, ns);
+      WEFT_TRY(stamped->run());
+      WEFT_ASSIGN(auto operations, stamped->times());
+      times.emplace_back(Clock::device, span_ns(operations));
+      log->add(std::move(operations));
     }
     const auto begin = steady_clock::now();
     WEFT_ASSIGN(const Program fresh, recorded(false));
@@ -76,12 +143,20 @@ Result<WeftRun> make_run(const Device& device, const C& c, const Problem& proble
     return times;
   };
   made.transient_bytes = program.stats().transient_bytes;
-  made.output = [device, tensor = call.output,
-                 placement = problem.output]() -> Result<reference::Array> {
-    WEFT_ASSIGN(const auto bytes, cases::buffer_bytes(device, tensor));
-    return cases::decode(bytes, placement);
-  };
+  made.output = [=] { return downloaded(device, recording.output); };
   return made;
+}
+
+Result<Contender> attention_alone(const Device& device, const cases::AttentionCase& c,
+                                  Measured& measured) {
+  WEFT_ASSIGN(const Recording recording, make_recording(device, c, measured));
+  Recorder recorder(device);
+  WEFT_TRY(recording.record(recorder));
+  WEFT_ASSIGN(const Program program, recorder.finish());
+  return timed("fused_alone", "attention without weights", [program]() -> Result<void> {
+    WEFT_ASSIGN(const Ticket ticket, program.run());
+    return ticket.wait();
+  });
 }
 
 }  // namespace
@@ -94,28 +169,15 @@ Result<Times> run_program(const Program& program) {
   return Times{{Clock::wall, since(begin)}, {Clock::host_replay, submitted}};
 }
 
-Result<double> device_ns(const Program& program) {
-  WEFT_TRY(program.run());
-  WEFT_ASSIGN(const auto times, program.times());
-  if (times.empty()) return 0.0;
-  double begin = times.front().begin_ns, end = times.front().end_ns;
-  for (const OperationTime& time : times) {
-    begin = std::min(begin, time.begin_ns);
-    end = std::max(end, time.end_ns);
-  }
-  return end - begin;
-}
-
 Result<WeftRun> make_weft_run(const Device& device, Measured& measured) {
-  const cases::Case& problem = measured.problem();
-  if (const auto* c = std::get_if<cases::AttentionCase>(&problem))
-    return make_run(device, *c, measured.attention());
-  if (const auto* c = std::get_if<cases::LinearCase>(&problem))
-    return make_run(device, *c, measured.linear());
-  if (const auto* c = std::get_if<cases::NormCase>(&problem))
-    return make_run(device, *c, measured.norm());
-  return fail(Code::unsupported,
-              "bench: measures attention, linear and norms, not '" + measured.line() + "'");
+  WEFT_ASSIGN(const Recording recording,
+              std::visit([&](const auto& c) { return make_recording(device, c, measured); },
+                         measured.problem()));
+  WEFT_ASSIGN(WeftRun made, make_run(device, recording));
+  if (const auto* c = std::get_if<cases::WeightsCase>(&measured.problem())) {
+    WEFT_ASSIGN(made.alone, attention_alone(device, c->attention, measured));
+  }
+  return made;
 }
 
 }  // namespace weft::bench

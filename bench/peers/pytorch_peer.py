@@ -1,4 +1,5 @@
-"""PyTorch beside Weft: scaled_dot_product_attention with each of its backends, linear and norms.
+"""PyTorch beside Weft: scaled_dot_product_attention with each of its backends, linear, norms, and
+whole blocks of them.
 
 On the CPU one variant, its own choice of kernel; on CUDA every backend that takes the case.
 Started by `weft_bench --pytorch PYTHON`.
@@ -26,7 +27,57 @@ ACTIVATIONS = {
     "silu": F.silu,
     "gelu": F.gelu,
     "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
+    "quick_gelu": lambda x: x * torch.sigmoid(1.702 * x),
 }
+
+
+def block(question, tensors):
+    """A cross-attention block as models write it down: a function without arguments."""
+    # All come with four axes, as [1, 1, out, in] and [1, 1, 1, dim].
+    rows = ("query", "context")
+    t = {name: tensor[0] if name in rows else tensor.squeeze() for name, tensor in tensors.items()}
+    heads, kv_heads = question["heads"], question["kv_heads"]
+    prepared = question["prepared"]
+
+    def norm(name, x):
+        weight = t[f"{name}.weight"]
+        if question["norm"] == "rms":
+            return F.rms_norm(x, weight.shape, weight, question["epsilon"])
+        return F.layer_norm(x, weight.shape, weight, t[f"{name}.bias"], question["epsilon"])
+
+    def linear(name, x):
+        return F.linear(x, t[f"{name}.weight"], t.get(f"{name}.bias"))
+
+    def head_rows(name, rows, count):
+        rows = rows.unflatten(-1, (count, -1))
+        if f"{name}_head_norm.weight" in t:
+            rows = norm(f"{name}_head_norm", rows)
+        return rows.transpose(1, 2)
+
+    def keys_and_values():
+        context = t["context"]
+        key = head_rows("key", linear("key", context), kv_heads)
+        return key, head_rows("value", linear("value", context), kv_heads)
+
+    def feed_forward(x):
+        n = norm("feed_forward.norm", x)
+        hidden = F.silu(linear("feed_forward.gate_up", n)) * linear("feed_forward.up", n)
+        return x + torch.tanh(t["feed_forward.gate"]) * linear("feed_forward.down", hidden)
+
+    kept = [rows.contiguous() for rows in keys_and_values()] if prepared else None
+
+    def compute():
+        query = t["query"]
+        q = head_rows("query", linear("query", norm("query_norm", query)), heads)
+        key, value = kept or keys_and_values()
+        a = F.scaled_dot_product_attention(q, key, value, enable_gqa=heads != kv_heads)
+        x = linear("out", a.transpose(1, 2).flatten(2))
+        if "gate" in t:
+            x = torch.tanh(t["gate"]) * x
+        x = query + x
+        return feed_forward(x) if "feed_forward.norm.weight" in t else x
+
+    return compute
 
 
 class PyTorch:
@@ -87,6 +138,8 @@ class PyTorch:
                 return {"default": self.waited(lambda: F.rms_norm(rows, dims, weight, epsilon))}
             norm = lambda: F.layer_norm(rows, dims, weight, bias, epsilon)
             return {"default": self.waited(norm)}
+        if kind == "block":
+            return {"default": self.waited(block(question, tensors))}
         return {}
 
     def attention(self, question, tensors):

@@ -25,6 +25,13 @@ struct Run {
   double median_ns = 0;            // of the samples, where there are any
 };
 
+// What one operation of a case takes of the device's time.
+struct Operation {
+  std::string name, kernel;
+  double ns = 0;
+  double share = 0;
+};
+
 struct Case {
   std::string suite;
   std::string line;
@@ -32,6 +39,8 @@ struct Case {
   double flops = 0;  // 0: not known
   double bytes = 0;  // the least that must be moved; 0: not known
   std::vector<Run> runs;
+  std::vector<Operation> operations;  // in order; may be empty
+  std::optional<double> gap_share;    // of the time from first to last in which none of them ran
   std::optional<double> transient_bytes;
   std::string refused;  // why no kernel row takes it, or empty
   std::string error;    // what went wrong, or empty

@@ -246,6 +246,37 @@ Html table_of(const Suite& suite) {
   return table.finish();
 }
 
+void add_operations(Table& table, std::size_t index, const Case& one) {
+  const auto begin_row = [&](const std::string& name, const std::string& kernel) -> Table& {
+    table.row().cell(Html().raw("<code>").text(one.line).raw("</code>"), one.line);
+    table.cell(chip(index), letter_of(index)).cell(name);
+    return table.cell(Html().raw("<code>").text(kernel).raw("</code>"), kernel);
+  };
+  for (const Operation& operation : one.operations)
+    begin_row(operation.name, operation.kernel)
+        .cell(operation.ns, show_time(operation.ns))
+        .cell(operation.share, show_percent(operation.share));
+  const double gap = one.gap_share.value_or(0);
+  begin_row("between them", "–").cell(std::nullopt, "").cell(gap, show_percent(gap));
+}
+
+// Of cases of several operations: blocks, and rows that split.
+Html operations_table(const Suite& suite) {
+  Table table("Where the time of " + suite.name + " goes");
+  table.column("case", false).column("on", false, "device").column("operation", false);
+  table.column("kernel row", false).column("time", true, "the device's clock");
+  table.column("share", true, "of the time from the first operation's begin to the last one's end");
+  bool any = false;
+  for (const std::string& line : suite.lines)
+    for (std::size_t i = 0; i < suite.report.devices.size(); ++i) {
+      const Case* one = suite.find(i, line);
+      if (one == nullptr || one->operations.size() < 2) continue;
+      add_operations(table, i, *one);
+      any = true;
+    }
+  return any ? table.finish() : Html();
+}
+
 Html legend(const Suite& suite) {
   Html html;
   html.raw("<p class=\"legend\">");
@@ -269,7 +300,7 @@ Html suite_sections(const Report& report) {
     html.raw("</h2>").add(legend(suite)).raw("<div class=\"packed\">");
     html.add(time_chart(suite)).add(share_chart(suite)).add(throughput_chart(suite));
     html.add(roofline_chart(suite)).add(memory_chart(suite)).raw("</div>");
-    html.add(table_of(suite)).raw("</section>\n");
+    html.add(table_of(suite)).add(operations_table(suite)).raw("</section>\n");
   }
   return html;
 }

@@ -52,6 +52,18 @@ Result<Run> read_run(const Field& field) {
   return run;
 }
 
+Result<Operation> read_operation(const Field& field) {
+  WEFT_TRY(field.must_be_object());
+  Operation out;
+  WEFT_ASSIGN(out.name, field.required_text("name"));
+  WEFT_ASSIGN(out.kernel, field.text("kernel"));
+  WEFT_ASSIGN(const auto ns, field.number("ns"));
+  WEFT_ASSIGN(const auto share, field.number("share"));
+  out.ns = ns.value_or(0);
+  out.share = share.value_or(0);
+  return out;
+}
+
 Result<Case> read_case(const Field& field) {
   WEFT_TRY(field.must_be_object());
   Case out;
@@ -67,6 +79,12 @@ Result<Case> read_case(const Field& field) {
     WEFT_ASSIGN(Run one, read_run(run));
     out.runs.push_back(std::move(one));
   }
+  WEFT_ASSIGN(const auto operations, field.list("operations"));
+  for (const Field& operation : operations) {
+    WEFT_ASSIGN(Operation one, read_operation(operation));
+    out.operations.push_back(std::move(one));
+  }
+  WEFT_ASSIGN(out.gap_share, field.number("gap_share"));
   WEFT_ASSIGN(out.transient_bytes, field.number("transient_bytes"));
   WEFT_ASSIGN(out.refused, field.text("refused"));
   WEFT_ASSIGN(out.error, field.text("error"));

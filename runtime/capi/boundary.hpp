@@ -1,8 +1,12 @@
-// What every C function stands on: outcomes, handles and texts. Structs are in structs.hpp.
+// What every C function stands on: outcomes, handles and texts. Structs are in structs.hpp. All but
+// texts is inline: weft_io's functions stand on it too.
 #pragma once
 
 #include <atomic>
 #include <cstddef>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <new>
 #include <string>
 #include <utility>
@@ -32,9 +36,42 @@ struct Function {
 };
 
 // Fills the caller's error, if there is one, and returns the code.
-weft_status report(weft_error* error, Code code, const char* message) noexcept;
+inline weft_status report(weft_error* error, Code code, const char* message) noexcept {
+  const auto status = static_cast<weft_status>(code);
+  if (!error) return status;
+  constexpr size_t kRoom = sizeof error->message - 1;
+  constexpr char kMore[] = "...";
+  size_t length = std::strlen(message);
+  const bool cut = length > kRoom;
+  if (cut) {
+    length = kRoom - (sizeof kMore - 1);
+    while (length > 0 && (message[length] & 0xc0) == 0x80) --length;  // between characters of UTF-8
+  }
+  error->code = status;
+  std::memcpy(error->message, message, length);
+  error->message[length] = '\0';
+  if (cut) std::memcpy(error->message + length, kMore, sizeof kMore);
+  return status;
+}
+
 // The same for what the standard library threw; allocates nothing.
-weft_status report_thrown(weft_error* error, Function function, Code code, const char* what) noexcept;
+inline weft_status report_thrown(weft_error* error, Function function, Code code,
+                                 const char* what) noexcept {
+  char message[128];
+  std::snprintf(message, sizeof message, "%s: %s", function.name, what);
+  return report(error, code, message);
+}
+
+// What a callback of the caller's returned, as it returned it.
+inline Result<void> returned(Function function, const char* callback, weft_status status,
+                             weft_error& error) {
+  if (status == WEFT_OK) return {};
+  error.message[sizeof error.message - 1] = '\0';
+  const bool known = status > WEFT_OK && status <= WEFT_INTERNAL;
+  return fail(known ? static_cast<Code>(status) : Code::internal,
+              error.message[0] != '\0' ? error.message
+                                       : text(function.name, ": ", callback, " returned ", status));
+}
 
 // Runs what stands behind a C function, a Result<void>(Function). The only place that catches
 // anything: what the standard library throws, where exceptions are on.
@@ -61,8 +98,17 @@ struct Handle {
   std::atomic<uint32_t> references{1};
 };
 
-void* allocate(const HostAllocator& allocator, size_t bytes) noexcept;
-void deallocate(const HostAllocator& allocator, void* memory) noexcept;
+inline void* allocate(const HostAllocator& allocator, size_t bytes) noexcept {
+  if (!allocator.allocate) return std::malloc(bytes);
+  return allocator.allocate(allocator.user, bytes, alignof(std::max_align_t));
+}
+
+inline void deallocate(const HostAllocator& allocator, void* memory) noexcept {
+  if (allocator.free)
+    allocator.free(allocator.user, memory);
+  else
+    std::free(memory);
+}
 
 // A handle of type T that holds `parts`, in *out.
 template <class T, class... Parts>
@@ -111,4 +157,5 @@ struct weft_buffer : weft::capi::Handle {
 };
 struct weft_recorder : weft::capi::Handle {
   weft::Recorder recorder;
+  bool lent = false;  // to a callback that records a part of a block
 };

@@ -65,6 +65,15 @@ WEFT_SAME(WEFT_ACTIVATION_RELU, Activation::relu);
 WEFT_SAME(WEFT_ACTIVATION_SILU, Activation::silu);
 WEFT_SAME(WEFT_ACTIVATION_GELU, Activation::gelu);
 WEFT_SAME(WEFT_ACTIVATION_GELU_TANH, Activation::gelu_tanh);
+WEFT_SAME(WEFT_ACTIVATION_QUICK_GELU, Activation::quick_gelu);
+
+WEFT_SAME(WEFT_GATE_NONE, GateKind::none);
+WEFT_SAME(WEFT_GATE_VALUE, GateKind::value);
+WEFT_SAME(WEFT_GATE_TANH, GateKind::tanh);
+
+WEFT_SAME(WEFT_NORM_NONE, NormKind::none);
+WEFT_SAME(WEFT_NORM_LAYER, NormKind::layer);
+WEFT_SAME(WEFT_NORM_RMS, NormKind::rms);
 
 // The sizes of ABI version 1 with 64-bit pointers. A struct may grow at its end; then its number
 // here does.
@@ -84,7 +93,30 @@ WEFT_SIZE(weft_attention_weights_call, 56);
 WEFT_SIZE(weft_attention_merge_call, 56);
 WEFT_SIZE(weft_linear_call, 40);
 WEFT_SIZE(weft_norm_call, 40);
-WEFT_SIZE(weft_add_call, 32);
+WEFT_SIZE(weft_add_call, 48);
+WEFT_SIZE(weft_multiply_call, 32);
 WEFT_SIZE(weft_gather_call, 32);
+WEFT_SIZE(weft_mix_keys_call, 40);
+WEFT_SIZE(weft_rotary_call, 32);
+WEFT_SIZE(weft_norm, 32);
+WEFT_SIZE(weft_projection, 24);
+WEFT_SIZE(weft_gate, 16);
+WEFT_SIZE(weft_feed_forward_block, 64);
+WEFT_SIZE(weft_attention_source, 32);
+WEFT_SIZE(weft_cross_attention_block, 152);
+WEFT_SIZE(weft_source_call, 56);
+WEFT_SIZE(weft_cross_attention_call, 128);
+WEFT_SIZE(weft_prepare_call, 32);
+WEFT_SIZE(weft_joint_attention_call, 32);
+WEFT_SIZE(weft_chunked_attention_call, 80);
+WEFT_SIZE(weft_similarity_block, 24);
+WEFT_SIZE(weft_family_info, 40);
+WEFT_SIZE(weft_tensor_source, 48);
+WEFT_SIZE(weft_found_block, 72);
+WEFT_SIZE(weft_family_options, 32);
+WEFT_SIZE(weft_fusion_call, 128);
+WEFT_SIZE(weft_tune_options, 32);
+WEFT_SIZE(weft_tune_row, 32);
+WEFT_SIZE(weft_tune_report, 40);
 
 }  // namespace weft::capi

@@ -60,7 +60,7 @@ weft_status weft_wait(const weft_device* device, weft_ticket ticket, uint64_t ti
 weft_status weft_recorder_submit(weft_recorder* recorder, weft_ticket* ticket, weft_error* error) {
   return run({__func__}, error, [&](Function function) -> Result<void> {
     if (ticket) *ticket = 0;
-    WEFT_TRY(function.given("recorder", recorder));
+    WEFT_TRY(check_not_lent(function, recorder));
     WEFT_ASSIGN(const Ticket submitted, recorder->recorder.submit());
     if (ticket) *ticket = submitted.value();
     return {};
@@ -71,7 +71,7 @@ weft_status weft_recorder_finish(weft_recorder* recorder, const weft_program_opt
                                  weft_program** program, weft_error* error) {
   return run({__func__}, error, [&](Function function) -> Result<void> {
     WEFT_TRY(begin_output(function, "program", program));
-    WEFT_TRY(function.given("recorder", recorder));
+    WEFT_TRY(check_not_lent(function, recorder));
     ProgramOptions chosen;
     if (options) {
       WEFT_ASSIGN(const weft_program_options given, read(function, "options", options));

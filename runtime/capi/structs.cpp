@@ -79,11 +79,19 @@ Result<Tensor> read_tensor(Function function, const char* argument, const weft_t
   return out;
 }
 
-Result<void> read_tensors(Function function, std::initializer_list<TensorField> fields) {
+Result<void> read_tensors(Function function, const char* in,
+                          std::initializer_list<TensorField> fields) {
   for (const TensorField& field : fields) {
     if (!field.from) continue;
-    WEFT_ASSIGN(*field.to, read_tensor(function, text("call.", field.name).c_str(), field.from));
+    WEFT_ASSIGN(*field.to, read_tensor(function, text(in, ".", field.name).c_str(), field.from));
   }
+  return {};
+}
+
+Result<void> check_not_lent(Function function, const weft_recorder* recorder) {
+  WEFT_TRY(function.given("recorder", recorder));
+  if (recorder->lent)
+    return function.broken("recorder records a block; a callback can't end the recording");
   return {};
 }
 
@@ -103,6 +111,25 @@ Result<void> write_tensor(Function function, const HostAllocator& allocator, con
   WEFT_TRY(make(function, allocator, &filled.buffer, tensor.buffer));
   write(filled, out);
   return {};
+}
+
+Result<void> TensorPair::begin(Function function) const {
+  for (const auto& [name, out] : {std::pair(first_name, first), std::pair(second_name, second)}) {
+    WEFT_TRY(begin_output(function, name, out));
+    write(weft_tensor{}, out);
+  }
+  return {};
+}
+
+Result<void> TensorPair::fill(Function function, const HostAllocator& allocator,
+                              const Tensor& first_tensor, const Tensor& second_tensor) const {
+  WEFT_TRY(write_tensor(function, allocator, first_tensor, first));
+  const Result<void> filled = write_tensor(function, allocator, second_tensor, second);
+  if (!filled) {
+    release(first->buffer);
+    write(weft_tensor{}, first);
+  }
+  return filled;
 }
 
 }  // namespace weft::capi

@@ -34,6 +34,10 @@ template <>
 inline constexpr size_t kRequiredBytes<weft_linear_call> = offsetof(weft_linear_call, bias);
 template <>
 inline constexpr size_t kRequiredBytes<weft_norm_call> = offsetof(weft_norm_call, weight);
+template <>
+inline constexpr size_t kRequiredBytes<weft_add_call> = offsetof(weft_add_call, gate);
+template <>
+inline constexpr size_t kRequiredBytes<weft_mix_keys_call> = offsetof(weft_mix_keys_call, factors);
 // What the library fills may be as short as a caller likes.
 template <>
 inline constexpr size_t kRequiredBytes<weft_traits> = offsetof(weft_traits, name);
@@ -112,9 +116,31 @@ struct TensorField {
   const weft_tensor* from;
   Tensor* to;
 };
-Result<void> read_tensors(Function function, std::initializer_list<TensorField> fields);
+// `in` begins the fields' names in messages: "call" for "call.query".
+Result<void> read_tensors(Function function, const char* in,
+                          std::initializer_list<TensorField> fields);
+// Attention's own structs (attention.cpp).
+Result<AttentionCall> read_attention(Function function, const char* argument,
+                                     const weft_attention_call* in);
+Result<AttentionDesc> read_desc(Function function, const weft_attention_desc* in);
+
+// A recorder that may end its recording: not while a callback records a part of a block.
+Result<void> check_not_lent(Function function, const weft_recorder* recorder);
+
 // Fills *out with `tensor` and a new handle of its buffer.
 Result<void> write_tensor(Function function, const HostAllocator& allocator, const Tensor& tensor,
                           weft_tensor* out);
+
+// Two tensors that a function fills: both or none.
+struct TensorPair {
+  const char* first_name;
+  weft_tensor* first;
+  const char* second_name;
+  weft_tensor* second;
+
+  Result<void> begin(Function function) const;  // checks and empties them
+  Result<void> fill(Function function, const HostAllocator& allocator, const Tensor& first_tensor,
+                    const Tensor& second_tensor) const;
+};
 
 }  // namespace weft::capi

@@ -53,6 +53,46 @@ static void* retake(void* user, void* memory, size_t bytes, size_t alignment) {
   return moved;
 }
 
+static weft_status count_calls(void* user, weft_recorder* recorder, const weft_attention_call* call,
+                               weft_error* e) {
+  ++*(int*)user;
+  return weft_attention(recorder, call, e);
+}
+
+// A block whose callback and prepared tensors take handles: none is left behind where they run out.
+static void record_block(weft_recorder* recorder, const weft_tensor* words,
+                         const weft_tensor* output, struct counts* counts) {
+  weft_tensor in = *words, out = *output;  // as [3, 8]
+  in.rank = out.rank = 2;
+  in.layout = out.layout = WEFT_LAYOUT_DENSE;
+  in.shape[0] = out.shape[0] = 3;
+  in.shape[1] = out.shape[1] = 8;
+  const weft_cross_attention_block block = {.struct_size = sizeof block};
+  const weft_prepare_call prepare = {.struct_size = sizeof prepare, .context = &in};
+  weft_tensor key = {.struct_size = sizeof key}, value = {.struct_size = sizeof value};
+  MUST(weft_prepare_context(recorder, &block, &prepare, &key, &value, &error));
+  int calls = 0;
+  const weft_cross_attention_call call = {.struct_size = sizeof call,
+                                          .query = &in,
+                                          .output = &out,
+                                          .prepared_key = &key,
+                                          .prepared_value = &value,
+                                          .attend = count_calls,
+                                          .attend_user = &calls};
+  MUST(weft_cross_attention(recorder, &block, &call, &error));
+  const long before = counts->live;
+  counts->fails = 1;
+  REFUSED(WEFT_OUT_OF_MEMORY, "weft_cross_attention: no host memory for the handle",
+          weft_cross_attention(recorder, &block, &call, &error));
+  weft_tensor no_key = {.struct_size = sizeof no_key}, no_value = no_key;
+  REFUSED(WEFT_OUT_OF_MEMORY, "",
+          weft_prepare_context(recorder, &block, &prepare, &no_key, &no_value, &error));
+  counts->fails = 0;
+  CHECK(calls == 1 && counts->live == before && !no_key.buffer && !no_value.buffer);
+  weft_buffer_release(key.buffer);
+  weft_buffer_release(value.buffer);
+}
+
 // Work of every kind on a device of its own, and handles that outlive it.
 static void work(weft_device* other, struct counts* counts) {
   const weft_attention_desc desc = {.struct_size = sizeof desc, .head_dim = 8};
@@ -91,6 +131,7 @@ static void work(weft_device* other, struct counts* counts) {
   counts->fails = 0;
 
   MUST(weft_plan_record(plan, recorder, &call, &error));
+  record_block(recorder, &words, &output, counts);
   weft_program* program = NULL;
   MUST(weft_recorder_finish(recorder, NULL, &program, &error));
   MUST(weft_program_run(program, NULL, &error));
@@ -154,6 +195,23 @@ static void test_operator_new(void) {
   MUST(weft_add(recorder, &add, &error));  // the pipeline is there from now on
   EVERY_NEW_FAILS(weft_add(recorder, &add, &error));
   MUST(weft_recorder_submit(recorder, NULL, &error));
+
+  const weft_cross_attention_block block = {.struct_size = sizeof block,
+                                            .name = "a name that is too long to be kept in place"};
+  const weft_tensor* output = TENSOR(WEFT_DTYPE_F32, NULL, 2, 8);
+  const weft_cross_attention_call call = {
+      .struct_size = sizeof call, .query = x, .context = y, .output = output};
+  MUST(weft_cross_attention(recorder, &block, &call, &error));
+  weft_program* program = NULL;
+  weft_stats once = {.struct_size = sizeof once}, again = once;
+  MUST(weft_recorder_finish(recorder, NULL, &program, &error));
+  MUST(weft_program_stats(program, &once, &error));
+  weft_program_release(program);
+  EVERY_NEW_FAILS(weft_cross_attention(recorder, &block, &call, &error));
+  MUST(weft_recorder_finish(recorder, NULL, &program, &error));
+  MUST(weft_program_stats(program, &again, &error));
+  CHECK(again.operations == once.operations);  // those that failed left nothing
+  weft_program_release(program);
   weft_recorder_release(recorder);
   free_tensors();
 #endif

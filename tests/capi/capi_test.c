@@ -221,9 +221,15 @@ int main(void) {
   test_buffers();
   test_release_order();
   test_attention();
+  test_ops();
   test_recorder();
   test_structs();
   test_wrong_calls();
+  test_blocks();
+  test_block_structs();
+  test_wrong_blocks();
+  test_families();
+  test_tune();
   test_allocators();
   MUST(weft_device_wait_idle(device, &error));
   MUST(weft_device_save_pipeline_cache(device, &error));

@@ -37,9 +37,24 @@ void get(const weft_tensor* tensor, void* data);  // downloads all of it
 void fill(float* data, size_t count, uint32_t seed);
 int close_to(const float* found, const float* wanted, size_t count, float tolerance);
 
+// Gives `valid`, a correct struct of `known` bytes of which the first `required` are always needed,
+// in every length.
+void check_lengths(const void* valid, uint32_t known, uint32_t required,
+                   weft_status (*call)(const void*));
+#define IN(valid, first_optional, call)  \
+  check_lengths(&(valid), sizeof(valid), \
+                (uint32_t)((const char*)&(valid).first_optional - (const char*)&(valid)), call)
+#define IN_WHOLE(valid, call) check_lengths(&(valid), sizeof(valid), sizeof(valid), call)
+
 void test_attention(void);
+void test_block_structs(void);
+void test_blocks(void);
+void test_families(void);
+void test_ops(void);
 void test_recorder(void);
 void test_structs(void);
+void test_tune(void);
+void test_wrong_blocks(void);
 void test_wrong_calls(void);
 void test_allocators(void);
 // Makes the C++ operator new of this thread fail after `more` successes; -1: never.

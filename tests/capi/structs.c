@@ -39,7 +39,10 @@ static weft_status linear(const void* in) { return weft_linear(recorder, in, &er
 static weft_status layer_norm(const void* in) { return weft_layer_norm(recorder, in, &error); }
 static weft_status rms_norm(const void* in) { return weft_rms_norm(recorder, in, &error); }
 static weft_status add(const void* in) { return weft_add(recorder, in, &error); }
+static weft_status multiply(const void* in) { return weft_multiply(recorder, in, &error); }
 static weft_status gather(const void* in) { return weft_gather(recorder, in, &error); }
+static weft_status mix_keys(const void* in) { return weft_mix_keys(recorder, in, &error); }
+static weft_status rotary(const void* in) { return weft_rotary(recorder, in, &error); }
 
 static void* take(void* user, size_t bytes, size_t alignment) {
   (void)user, (void)alignment;
@@ -54,10 +57,8 @@ static void give(void* user, void* memory) {
   free(memory);
 }
 
-// Gives `valid`, a correct struct of `known` bytes of which the first `required` are always needed,
-// in every length.
-static void test_in(const void* valid, uint32_t known, uint32_t required,
-                    weft_status (*call)(const void*)) {
+void check_lengths(const void* valid, uint32_t known, uint32_t required,
+                   weft_status (*call)(const void*)) {
   enum { LARGEST = 4096 };
   union {
     uint32_t struct_size;
@@ -84,17 +85,13 @@ static void test_in(const void* valid, uint32_t known, uint32_t required,
   in.struct_size = required;
   MUST(call(&in));
 }
-#define IN(valid, first_optional, call) \
-  test_in(&(valid), sizeof(valid),      \
-          (uint32_t)((const char*)&(valid).first_optional - (const char*)&(valid)), call)
-#define IN_WHOLE(valid, call) test_in(&(valid), sizeof(valid), sizeof(valid), call)
 
 static void test_inputs(void) {
   const weft_device_options options = {.struct_size = sizeof options};
   IN(options, name, open_with);
   const weft_allocator allocator = {
       .struct_size = sizeof allocator, .allocate = take, .reallocate = retake, .free = give};
-  test_in(&allocator, sizeof allocator, sizeof allocator, open_with_allocator);
+  check_lengths(&allocator, sizeof allocator, sizeof allocator, open_with_allocator);
   weft_tensor dense = *a;
   dense.layout = WEFT_LAYOUT_DENSE;
   IN(dense, strides, upload);
@@ -130,19 +127,27 @@ static void test_inputs(void) {
   IN(norm, weight, rms_norm);
   const weft_add_call addition = {
       .struct_size = sizeof addition, .left = a, .right = b, .output = c};
-  IN_WHOLE(addition, add);
+  IN(addition, gate, add);
+  const weft_multiply_call product_of_each = {
+      .struct_size = sizeof product_of_each, .left = a, .right = b, .output = c};
+  IN_WHOLE(product_of_each, multiply);
   const weft_gather_call gathered = {.struct_size = sizeof gathered,
                                      .table = a,
                                      .indices = TENSOR(WEFT_DTYPE_I32, NULL, 2),
                                      .output = c};
   IN_WHOLE(gathered, gather);
+  const weft_mix_keys_call mixed = {.struct_size = sizeof mixed, .input = query, .output = rows};
+  IN(mixed, factors, mix_keys);
+  const weft_rotary_call turned = {
+      .struct_size = sizeof turned, .input = query, .angles = a, .output = rows};
+  IN_WHOLE(turned, rotary);
 }
 
 // Fields and flags that must be 0 until a later version gives them a meaning.
 static void test_reserved(void) {
-  weft_add_call addition = {.struct_size = sizeof addition, .left = a, .right = b, .output = c};
-  addition.reserved = 1;
-  REFUSED(WEFT_UNSUPPORTED, "call.reserved is 1", add(&addition));
+  weft_mix_keys_call mixed = {.struct_size = sizeof mixed, .input = query, .output = rows};
+  mixed.reserved = 1;
+  REFUSED(WEFT_UNSUPPORTED, "call.reserved is 1", mix_keys(&mixed));
   weft_attention_call attention = {
       .struct_size = sizeof attention, .query = query, .key = key, .value = key};
   attention.output = rows;

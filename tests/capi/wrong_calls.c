@@ -63,6 +63,9 @@ static void test_null_handles(void) {
   WRONG("weft_rms_norm: recorder is NULL", weft_rms_norm(NULL, NULL, &error));
   WRONG("weft_add: recorder is NULL", weft_add(NULL, NULL, &error));
   WRONG("weft_gather: recorder is NULL", weft_gather(NULL, NULL, &error));
+  WRONG("weft_multiply: recorder is NULL", weft_multiply(NULL, NULL, &error));
+  WRONG("weft_mix_keys: recorder is NULL", weft_mix_keys(NULL, NULL, &error));
+  WRONG("weft_rotary: recorder is NULL", weft_rotary(NULL, NULL, &error));
 }
 
 static void test_null_outputs(weft_recorder* recorder, const weft_plan* plan) {
@@ -117,6 +120,9 @@ static void test_null_outputs(weft_recorder* recorder, const weft_plan* plan) {
   WRONG("weft_rms_norm: call is NULL", weft_rms_norm(recorder, NULL, &error));
   WRONG("weft_add: call is NULL", weft_add(recorder, NULL, &error));
   WRONG("weft_gather: call is NULL", weft_gather(recorder, NULL, &error));
+  WRONG("weft_multiply: call is NULL", weft_multiply(recorder, NULL, &error));
+  WRONG("weft_mix_keys: call is NULL", weft_mix_keys(recorder, NULL, &error));
+  WRONG("weft_rotary: call is NULL", weft_rotary(recorder, NULL, &error));
 
   weft_program* program = NULL;
   MUST(weft_recorder_finish(recorder, NULL, &program, &error));
@@ -210,8 +216,14 @@ static void test_numbers(weft_recorder* recorder) {
   const weft_attention_weights_call weights = {
       .struct_size = sizeof weights, .stage = 4, .attention = &kCall};
   WRONG("call.stage is 4", weft_attention_weights(recorder, &weights, &error));
-  const weft_linear_call linear = {.struct_size = sizeof linear, .activation = 5};
-  WRONG("call.activation is 5", weft_linear(recorder, &linear, &error));
+  const weft_linear_call linear = {.struct_size = sizeof linear, .activation = 6};
+  WRONG("call.activation is 6", weft_linear(recorder, &linear, &error));
+  const weft_multiply_call multiply = {.struct_size = sizeof multiply, .activation = 6};
+  WRONG("call.activation is 6", weft_multiply(recorder, &multiply, &error));
+  const weft_add_call add = {.struct_size = sizeof add, .gate_kind = 3};
+  WRONG("call.gate_kind is 3", weft_add(recorder, &add, &error));
+  const weft_rotary_call rotary = {.struct_size = sizeof rotary, .interleaved = 2};
+  WRONG("call.interleaved is 2", weft_rotary(recorder, &rotary, &error));
   const weft_linear_call nothing = {.struct_size = sizeof nothing};
   WRONG("linear: input is not given", weft_linear(recorder, &nothing, &error));
 }

@@ -55,6 +55,8 @@ std::vector<std::string*> strings_of(Measurement& one) {
       all.insert(all.end(), {&run.kernel, &run.detail});
       if (run.who != kWeft) all.push_back(&run.who);
     }
+    for (auto& operation : one_case.operations)
+      all.insert(all.end(), {&operation.name, &operation.kernel});
     all.insert(all.end(), {&one_case.suite, &one_case.line, &one_case.kind});
     if (!one_case.refused.empty()) all.push_back(&one_case.refused);
     if (!one_case.error.empty()) all.push_back(&one_case.error);
@@ -241,6 +243,21 @@ TEST_CASE("strange numbers make a page all the same") {
   const std::string page = make_page({{one, one}, {}, {}});
   require_good(page);
   CHECK(count_in(page, "=\"nan") + count_in(page, "=\"inf") == 0);
+}
+
+TEST_CASE("where the time of several operations goes") {
+  Measurement one = example("cpu.json");
+  const std::string title = "Where the time of " + one.cases[0].suite + " goes";
+  one.cases[0].operations = {{"linear query", "linear_row", 3e6, 0.75}};
+  one.cases[0].gap_share = 0.25;
+  CHECK(count_in(make_page({{one}, {}, {}}), title) == 0);
+  one.cases[0].operations = {{"linear query", "linear_row", 3e6, 0.61},
+                             {"add", "add_row", 1e6, 0.2}};
+  one.cases[0].gap_share = 0.19;
+  const std::string page = make_page({{one}, {}, {}});
+  require_good(page);
+  for (const char* text : {title.c_str(), "linear query", "add_row", ">61 %<", ">19 %<"})
+    CHECK(count_in(page, text) > 0);
 }
 
 TEST_CASE("many devices keep their letters") {

@@ -20,7 +20,8 @@ Json with_case() {
   Json json = smallest();
   json["cases"].push_back(Json::parse(R"({"suite": "s", "line": "b1 h1 q1 k1 d1 f32", "runs": [
       {"who": "weft", "kernel": "row", "clock": "wall",
-       "samples_ns": [3, 1, 2], "median_ns": 2}]})"));
+       "samples_ns": [3, 1, 2], "median_ns": 2}],
+      "operations": [{"name": "linear query", "kernel": "row", "ns": 2, "share": 0.5}]})"));
   json["ceilings"] = Json::parse(R"([{"id": "copy", "value": 1}])");
   json["scaling"] = Json::parse(R"([{"axis": "heads", "series": "fused", "profile": "self",
       "points": [{"x": 1, "median_ns": 5}]}])");
@@ -46,10 +47,11 @@ TEST_CASE("the smallest file is read, and makes a page") {
 }
 
 TEST_CASE("null stands for missing") {
-  for (const char* path : {"/version", "/host", "/environment", "/arguments", "/ceilings",
-                           "/scaling", "/cases/0/flops", "/cases/0/transient_bytes",
-                           "/cases/0/refused", "/cases/0/runs/0/samples_ns",
-                           "/cases/0/runs/0/median_ns", "/scaling/0/points/0/device_bytes"}) {
+  for (const char* path :
+       {"/version", "/host", "/environment", "/arguments", "/ceilings", "/scaling",
+        "/cases/0/flops", "/cases/0/transient_bytes", "/cases/0/refused", "/cases/0/operations",
+        "/cases/0/gap_share", "/cases/0/runs/0/samples_ns", "/cases/0/runs/0/median_ns",
+        "/scaling/0/points/0/device_bytes"}) {
     INFO(path);
     CHECK(complaint(path, nullptr) == "accepted");
   }
@@ -102,6 +104,9 @@ TEST_CASE("a wrong file is refused with its name, the field and what was found")
       {"/cases/0/runs/0",
        {{"who", "weft"}, {"clock", "wall"}},
        "cases[0].runs[0]: must have samples_ns or median_ns, found"},
+      {"/cases/0/operations", 7, "cases[0].operations: must be an array, found 7"},
+      {"/cases/0/operations/0/share", -1,
+       "cases[0].operations[0].share: must be a number from 0 to 1e30, found -1"},
       {"/ceilings/0/value", 0, "ceilings[0].value: must be a number from 1e-30 to 1e30, found 0"},
       {"/ceilings/0/value", 1e31,
        "ceilings[0].value: must be a number from 1e-30 to 1e30, found 1e+31"},
