@@ -31,7 +31,8 @@ Work work_of(const cases::WeightsCase& c) {
   const auto listed = [](const std::vector<uint32_t>& list, int64_t all) {
     return list.empty() ? all : static_cast<int64_t>(list.size());
   };
-  const int64_t rows = a.batch * a.q_len, keys = listed(c.keys, a.kv_len), heads = listed(c.heads, a.heads);
+  const int64_t rows = a.batch * a.q_len, keys = listed(c.keys, a.kv_len),
+                heads = listed(c.heads, a.heads);
   Work work = work_of(a);
   work.flops += 2.0 * static_cast<double>(rows * heads * keys * a.head_dim);
   work.bytes += bytes_of(DType::f32, rows * (c.mean_heads ? 1 : heads) * keys);
@@ -175,12 +176,13 @@ Result<void> Measured::solve() {
     attention_.inputs.query = std::move(whole);
   }
   if (const auto* c = std::get_if<cases::WeightsCase>(&problem_))
-    expected_ = reference::attention_weights(attention_.inputs, {.stage = c->stage,
-                                                                 .heads = c->heads,
-                                                                 .keys = c->keys,
-                                                                 .null_keys_last = c->null_keys_last,
-                                                                 .mean_heads = c->mean_heads})
-                    .values;
+    expected_ =
+        reference::attention_weights(attention_.inputs, {.stage = c->stage,
+                                                         .heads = c->heads,
+                                                         .keys = c->keys,
+                                                         .null_keys_last = c->null_keys_last,
+                                                         .mean_heads = c->mean_heads})
+            .values;
   if (const auto* c = std::get_if<cases::LinearCase>(&problem_)) {
     step_ = step_for(static_cast<double>(c->in_features * c->out_features), c->rows);
     expected_ = reference::linear(every(linear_.input.values, step_), linear_.weight.values,

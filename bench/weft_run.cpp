@@ -86,7 +86,8 @@ Result<Recording> make_recording(const Device&, const BlockCase&, Measured& meas
 }
 Result<Recording> make_recording(const Device&, const auto&, Measured& measured) {
   return fail(Code::unsupported,
-              "bench: measures attention, weights, linear, norms and blocks, not '" + measured.line() + "'");
+              "bench: measures attention, weights, linear, norms and blocks, not '" +
+                  measured.line() + "'");
 }
 
 // "attention_split_cpu + attention_merge": the rows that ran, each once.

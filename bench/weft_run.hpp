@@ -16,12 +16,13 @@ struct WeftRun {
   std::shared_ptr<OperationLog> operations;  // of each run under the device's clock
   uint64_t transient_bytes = 0;
   std::function<Result<reference::Array>()> output;
-  // Of a weights line, which runs as maps are collected: the fused attention alone, which the weights add to.
+  // Of a weights line, which runs as maps are collected: the fused attention alone, which the
+  // weights add to.
   std::optional<Contender> alone;
 };
 
-// Uploads the case's tensors and records its operation; of weights, an attention and then the weights. Errors:
-// the library's; unsupported for other cases.
+// Uploads the case's tensors and records its operation; of weights, an attention and then the
+// weights. Errors: the library's; unsupported for other cases.
 Result<WeftRun> make_weft_run(const Device& device, Measured& measured);
 
 // One run of a program, waited for: the wall and host_replay clocks.
