@@ -57,12 +57,14 @@ const uint kQueryStep = kAligned && kBlockKv > 1u ? 4u : 1u;
 const uint kLoopGroups = kHoldQuery ? 0u : kHeadDim / 4u / kQueryStep * kQueryStep;
 const uint kNoRow = ~0u;
 #ifdef WEFT_NATIVE16
-const uint kStep = kBlockKv;  // keys a step
+const bool kNative = true;
 #else
-// Elements picked out of words take registers for each key.
-const bool kPicked = !kAligned && kKvType != WEFT_TYPE_F32;
-const uint kStep = kPicked ? 1u : kBlockKv;
+const bool kNative = false;
 #endif
+// Keys a step: elements picked out of words take registers for each key.
+const bool kHalf = kKvType != WEFT_TYPE_F32;
+const bool kPicked = kHalf && !kAligned && !kNative;
+const uint kStep = kPicked ? 1u : kBlockKv;
 #ifdef WEFT_VOTE
 // Blocks of keys that no row of the subgroup sees are passed over. Windows need no look at the keys.
 const bool kLook = kSkipBlocks && (kMaskKind != WEFT_MASK_NONE || kRegions || kHasBias);

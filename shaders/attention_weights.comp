@@ -3,11 +3,12 @@
 //   probabilities[i][j] = exp(masked[i][j] - logsumexp[i]), logsumexp as a forward call wrote it
 // A key that takes no part has masked -infinity and probability exactly 0; so has a row whose
 // logsumexp is -infinity. kMean: the mean of that over the listed heads. kAccumulate: added to what
-// is there. One invocation = kRows query rows x kBlockKeys listed keys; keys are read at addresses that
-// are the same for all invocations of a workgroup. Needs no device feature (WEFT_NATIVE16: 16-bit
-// storage). Shared memory: 0 bytes. No barriers, no subgroup operations.
+// is there. One invocation = kRows query rows x kBlockKeys listed keys. Keys are read at addresses that
+// are the same for all invocations of a workgroup; kKeyLanes: rows are, and invocations are keys
+// (kBlockKeys is 1). Needs no device feature (WEFT_NATIVE16: 16-bit storage). Shared memory: 0 bytes. No
+// barriers, no subgroup operations.
 // Grid: x = ceil(q_len / (local size x kRows)), y = ceil(key_count / kBlockKeys), z = output heads x batch,
-// heads fastest.
+// heads fastest. kKeyLanes: x = ceil(q_len / kRows), y = ceil(key_count / local size).
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_buffer_reference : require
@@ -36,6 +37,7 @@ layout(constant_id = WEFT_WEIGHTS_ACCUMULATE) const bool kAccumulate = false;
 layout(constant_id = WEFT_WEIGHTS_ALIGNED) const bool kAligned = true;
 layout(constant_id = WEFT_WEIGHTS_ROWS) const uint kRows = 1;
 layout(constant_id = WEFT_WEIGHTS_STEP_GROUPS) const uint kStepGroups = 4;
+layout(constant_id = WEFT_WEIGHTS_KEY_LANES) const bool kKeyLanes = false;
 
 layout(push_constant, std430) uniform Push { WeightsPush push; };
 
@@ -214,9 +216,10 @@ void write_row(Item item, uint batch, uint output_head, uint block_row, uint r, 
 
 void main() {
   uint output_heads = kMean ? 1u : push.head_count;
-  uint first = gl_WorkGroupID.y * kBlockKeys;
+  uint lane = gl_LocalInvocationID.x;
+  uint first = kKeyLanes ? gl_WorkGroupID.y * kLocalSize + lane : gl_WorkGroupID.y * kBlockKeys;
   uint output_head = gl_WorkGroupID.z % output_heads, batch = gl_WorkGroupID.z / output_heads;
-  uint block_row = gl_WorkGroupID.x * kLocalSize * kRows, local0 = gl_LocalInvocationID.x * kRows;
+  uint block_row = gl_WorkGroupID.x * (kKeyLanes ? kRows : kLocalSize * kRows), local0 = kKeyLanes ? 0u : lane * kRows;
   Item item = read_item(batch);
   uint block_rows = item.q_count > block_row ? item.q_count - block_row : 0u;
   // Rows past the end compute and do not write.

@@ -213,6 +213,7 @@ struct WeightsPush {
 #define WEFT_WEIGHTS_ALIGNED 13     // as WEFT_ATTENTION_ALIGNED, for query and key
 #define WEFT_WEIGHTS_ROWS 14        // query rows an invocation
 #define WEFT_WEIGHTS_STEP_GROUPS 15  // groups of four elements that are read together
+#define WEFT_WEIGHTS_KEY_LANES 16    // 1: a workgroup's invocations are keys, and its rows all of them
 
 // --- attention: keys or values copied so that a head's rows follow each other, in another type where asked ----
 // Grid: x = ceil(rows x groups of four elements / local size), y = heads, z = batch.

@@ -11,28 +11,46 @@
 namespace weft {
 namespace {
 
-using attention_detail::WeightsShape;
 using attention_detail::row_stride;
 using attention_detail::set_slice;
+using attention_detail::WeightsShape;
 using checks::ceil_div;
 using params::AttentionArgs;
 using params::WeightsPush;
 
-constexpr size_t kConstants = WEFT_WEIGHTS_STEP_GROUPS + 1;
+constexpr size_t kConstants = WEFT_WEIGHTS_KEY_LANES + 1;
 static_assert(static_cast<int>(WeightsStage::scaled) == WEFT_STAGE_SCALED &&
               static_cast<int>(WeightsStage::capped) == WEFT_STAGE_CAPPED &&
               static_cast<int>(WeightsStage::masked) == WEFT_STAGE_MASKED &&
               static_cast<int>(WeightsStage::probabilities) == WEFT_STAGE_PROBABILITIES);
 
-// Keys and rows of an invocation, and groups of four elements that it reads together: as many as no compiler
-// at hand spills (tests/drivers). A CPU driver spends less on addresses where a row is read in one piece.
+// Keys and rows of an invocation, and groups of four elements that it reads together: as many as no
+// compiler at hand spills (tests/drivers). A CPU driver reads fast what all invocations of a
+// workgroup share: keys where invocations are rows; rows where they are keys, which many rows then
+// use.
 struct Block {
   uint32_t keys = 4, rows = 1, step_groups = 4;
+  bool key_lanes = false;
 };
-Block block_of(const DeviceTraits& traits) {
-  if (traits.type == DeviceType::cpu) return {.keys = 8, .rows = 2, .step_groups = 16};
+Block block_of(const DeviceTraits& traits, const WeightsShape& shape, uint32_t local_size) {
+  if (traits.type == DeviceType::cpu) {
+    constexpr Block kKeyLanes{.keys = 1, .rows = 16, .step_groups = 8, .key_lanes = true};
+    const uint64_t lanes = ceil_div(shape.key_count, local_size) * local_size;
+    const bool few_idle = 4 * lanes <= 5 * uint64_t{shape.key_count};
+    return few_idle && shape.scores.q_len >= kKeyLanes.rows
+               ? kKeyLanes
+               : Block{.keys = 8, .rows = 2, .step_groups = 16};
+  }
   if (decide::fits(decide::Where::small, traits)) return {.keys = 2};
   return {};
+}
+
+// Workgroups along query rows and along keys.
+std::array<uint64_t, 2> grid_of(const WeightsShape& shape, const Block& block,
+                                uint32_t local_size) {
+  const uint32_t rows = block.key_lanes ? block.rows : local_size * block.rows;
+  const uint32_t keys = block.key_lanes ? local_size : block.keys;
+  return {ceil_div(shape.scores.q_len, rows), ceil_div(shape.key_count, keys)};
 }
 
 std::array<uint32_t, kConstants> constants(const AttentionWeightsCall& call,
@@ -45,6 +63,7 @@ std::array<uint32_t, kConstants> constants(const AttentionWeightsCall& call,
   values[WEFT_WEIGHTS_BLOCK_KEYS] = block.keys;
   values[WEFT_WEIGHTS_ROWS] = block.rows;
   values[WEFT_WEIGHTS_STEP_GROUPS] = block.step_groups;
+  values[WEFT_WEIGHTS_KEY_LANES] = block.key_lanes;
   values[WEFT_WEIGHTS_QUERY_TYPE] = decide::element_type(desc.query_dtype);
   values[WEFT_WEIGHTS_KEY_TYPE] = decide::element_type(desc.kv_dtype);
   values[WEFT_WEIGHTS_MASK_KIND] = static_cast<uint32_t>(desc.mask);
@@ -112,16 +131,15 @@ Result<void> attention_weights(Recorder& recorder, const AttentionWeightsCall& c
 
   const decide::SimpleChoice choice =
       decide::choose_simple(decide::Simple::weights, device.traits());
-  const Block block = block_of(device.traits());
-  const std::array<uint64_t, 3> groups = {ceil_div(shape.scores.q_len, choice.local_size * block.rows),
-                                          ceil_div(shape.key_count, block.keys),
+  const Block block = block_of(device.traits(), shape, choice.local_size);
+  const auto [row_groups, key_groups] = grid_of(shape, block, choice.local_size);
+  const std::array<uint64_t, 3> groups = {row_groups, key_groups,
                                           uint64_t{shape.output_heads} * shape.scores.batch};
   WEFT_TRY(rules.grid(device.traits(), groups,
                       {"blocks of query rows", "blocks of keys", "heads times batch"}));
-  WEFT_ASSIGN(
-      const vulkan::Pipeline* pipeline,
-      vulkan::pipeline(*device.state(), choice.shader,
-                       constants(call, shape, choice.local_size, block)));
+  WEFT_ASSIGN(const vulkan::Pipeline* pipeline,
+              vulkan::pipeline(*device.state(), choice.shader,
+                               constants(call, shape, choice.local_size, block)));
   schedule::Operation operation = make_operation(call, shape, choice.name, pipeline);
   operation.grid(groups[0], groups[1], groups[2]);
   return recorder.add(std::move(operation));
