@@ -26,6 +26,13 @@ std::string size_text(uint64_t bytes) {
   return text;
 }
 
+// A file's text without what would steer a terminal.
+std::string printable(std::string text) {
+  for (char& c : text)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  return text;
+}
+
 std::string shape_text(const std::vector<uint64_t>& shape) {
   std::string text = "[";
   for (const uint64_t length : shape)
@@ -52,21 +59,24 @@ void print_summary(const std::string& path, const weft::Checkpoint& checkpoint) 
 void print_tensors(const weft::Checkpoint& checkpoint) {
   for (const auto& [name, tensor] : checkpoint.tensors())
     std::printf("  %-8s %-20s %s\n", weft::to_string(tensor.info.type),
-                shape_text(tensor.info.shape).c_str(), name.c_str());
+                shape_text(tensor.info.shape).c_str(), printable(name).c_str());
 }
 
 std::string number_or_unknown(int64_t number) { return number > 0 ? std::to_string(number) : "?"; }
 
 void print_block(const weft::FoundBlock& block) {
-  std::printf("  %-20s \"%s\"\n    dim %s, context %s", block.family.c_str(), block.prefix.c_str(),
-              number_or_unknown(block.dim).c_str(), number_or_unknown(block.context_dim).c_str());
+  std::printf("  %-20s \"%s\"\n    dim %s, context %s", block.family.c_str(),
+              printable(block.prefix).c_str(), number_or_unknown(block.dim).c_str(),
+              number_or_unknown(block.context_dim).c_str());
   if (block.heads == 0)
     std::printf(", heads not told by shapes\n");
   else
     std::printf(", heads %u, with keys %u, head_dim %s\n", block.heads, block.kv_heads,
                 number_or_unknown(block.head_dim).c_str());
-  for (const std::string& name : block.missing) std::printf("    missing %s\n", name.c_str());
-  for (const std::string& what : block.wrong) std::printf("    wrong   %s\n", what.c_str());
+  for (const std::string& name : block.missing)
+    std::printf("    missing %s\n", printable(name).c_str());
+  for (const std::string& what : block.wrong)
+    std::printf("    wrong   %s\n", printable(what).c_str());
 }
 
 bool is_whole(const weft::FoundBlock& block) {

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "fusion/edit_tables.hpp"
+#include "fusion/scope.hpp"
 
 namespace weft {
 
@@ -41,9 +42,11 @@ Result<Sizes> sizes_of(const AttentionCall& call) {
   const std::pair<const char*, const Tensor&> tensors[] = {
       {"query", call.query}, {"key", call.key}, {"value", call.value}, {"output", call.output}};
   for (const auto& [name, tensor] : tensors)
-    if (tensor.rank() != 4) return broken(text(name, ".shape is ", tensor.shape, "; its rank must be 4"));
+    if (tensor.rank() != 4)
+      return broken(text(name, ".shape is ", tensor.shape, "; its rank must be 4"));
   if (call.q_starts || call.kv_starts) return broken("packed batches can't be edited");
-  if (call.score_items || call.value_items) return broken("score_items and value_items can't be edited");
+  if (call.score_items || call.value_items)
+    return broken("score_items and value_items can't be edited");
   const Sizes sizes{.batch = call.output.shape[0],
                     .heads = call.output.shape[1],
                     .kv_heads = std::max(call.key.shape[1], call.value.shape[1]),
@@ -64,13 +67,15 @@ Result<Tensor> part_of(const Tensor& tensor, size_t axis, int64_t begin, int64_t
 Tensor plane(const Tensor& tensor, int64_t item, int64_t head) {
   Tensor view = tensor;
   const int64_t i = tensor.shape[0] == 1 ? 0 : item, h = tensor.shape[1] == 1 ? 0 : head;
-  view.offset_bytes += static_cast<uint64_t>(i * tensor.strides[0] + h * tensor.strides[1]) * size_bytes(tensor.dtype);
+  view.offset_bytes += static_cast<uint64_t>(i * tensor.strides[0] + h * tensor.strides[1]) *
+                       size_bytes(tensor.dtype);
   view.shape = {tensor.shape[2], tensor.shape[3]};
   view.strides = {tensor.strides[2], tensor.strides[3]};
   return view;
 }
 
-// [heads, rows, dim] of an item with heads and rows in their order in memory, so that rows fold where they can.
+// [heads, rows, dim] of an item with heads and rows in their order in memory, so that rows fold
+// where they can.
 Tensor rows_of(const Tensor& tensor, int64_t item) {
   const bool swapped = tensor.strides[1] < tensor.strides[2];
   const size_t outer = swapped ? 2 : 1, inner = swapped ? 1 : 2;
@@ -85,9 +90,15 @@ bool folds(const Tensor& rows) { return rows.strides[0] == rows.shape[1] * rows.
 // Records one call as edited.
 class Edited {
  public:
-  Edited(AttentionEditor::State& state, Recorder& recorder, const AttentionCall& call, const EditPlace& place,
-         const AttentionFunction& inner, edit::ActiveEdits active, const Sizes& sizes)
-      : state_(state), recorder_(recorder), call_(call), place_(place), inner_(inner), active_(std::move(active)),
+  Edited(AttentionEditor::State& state, Recorder& recorder, const AttentionCall& call,
+         const EditPlace& place, const AttentionFunction& inner, edit::ActiveEdits active,
+         const Sizes& sizes)
+      : state_(state),
+        recorder_(recorder),
+        call_(call),
+        place_(place),
+        inner_(inner),
+        active_(std::move(active)),
         sizes_(sizes) {}
 
   Result<void> record() {
@@ -127,9 +138,10 @@ class Edited {
     return state_.constant(DType::f32, {table.batch, table.heads, table.keys}, table.values);
   }
 
-  // output = matrix diag(factors) input for all of output's heads. Input's are these, one for each of a group of
-  // these, or 1; factors' are query heads, or 1.
-  Result<void> mix(const Tensor& input, const Tensor& factors, const Tensor& matrix, const Tensor& output) {
+  // output = matrix diag(factors) input for all of output's heads. Input's are these, one for each
+  // of a group of these, or 1; factors' are query heads, or 1.
+  Result<void> mix(const Tensor& input, const Tensor& factors, const Tensor& matrix,
+                   const Tensor& output) {
     Tensor chosen = factors;
     if (factors && factors.shape[1] > 1) {
       const int64_t step = factors.shape[1] / output.shape[1];
@@ -138,7 +150,8 @@ class Edited {
     }
     const int64_t heads = input.shape[1];
     if (heads == 1 || heads == output.shape[1])
-      return mix_keys(recorder_, {.input = input, .factors = chosen, .matrix = matrix, .output = output});
+      return mix_keys(recorder_,
+                      {.input = input, .factors = chosen, .matrix = matrix, .output = output});
     const int64_t group = output.shape[1] / heads;
     for (int64_t head = 0; head < heads; ++head) {
       MixKeysCall part{.input = {}, .matrix = matrix, .output = {}};
@@ -165,7 +178,8 @@ class Edited {
       WEFT_ASSIGN(factors, uploaded(small));
     }
     const int64_t batch = std::max(input.shape[0], plain ? 1 : small.batch);
-    const Tensor output = recorder_.transient(input.dtype, {batch, heads, input.shape[2], input.shape[3]});
+    const Tensor output =
+        recorder_.transient(input.dtype, {batch, heads, input.shape[2], input.shape[3]});
     WEFT_TRY(mix(input, factors, {}, output));
     return output;
   }
@@ -186,17 +200,20 @@ class Edited {
     if (table.all(1.0f)) return {};
     table = table.shrunk();
     for (float& factor : table.values) factor = std::log(factor);
-    WEFT_ASSIGN(const Tensor bias, state_.constant(DType::f32, {table.batch, table.heads, 1, table.keys}, table.values));
+    WEFT_ASSIGN(
+        const Tensor bias,
+        state_.constant(DType::f32, {table.batch, table.heads, 1, table.keys}, table.values));
     if (!call_.bias) {
       call_.bias = bias;
       return {};
     }
     const Tensor own = call_.bias;
     if (own.rank() != 4 || own.shape[3] > sizes_.kv_len)
-      return broken(text("bias.shape is ", own.shape, "; it must be of rank 4 and at most kv_len, ", sizes_.kv_len,
-                         ", columns"));
+      return broken(text("bias.shape is ", own.shape, "; it must be of rank 4 and at most kv_len, ",
+                         sizes_.kv_len, ", columns"));
     WEFT_ASSIGN(const Tensor columns, bias.slice(3, 0, own.shape[3]));
-    const int64_t batch = std::max(own.shape[0], table.batch), heads = std::max(own.shape[1], table.heads);
+    const int64_t batch = std::max(own.shape[0], table.batch),
+                  heads = std::max(own.shape[1], table.heads);
     call_.bias = recorder_.transient(DType::f32, {batch, heads, own.shape[2], own.shape[3]});
     if (table.batch == 1 && table.heads == 1 && own.is_dense())
       return add(recorder_, {.left = own, .right = plane(columns, 0, 0), .output = call_.bias});
@@ -225,8 +242,10 @@ class Edited {
       const std::vector<float>& matrix = one.edit->alignment.matrix;
       WEFT_ASSIGN(const Tensor factors, uploaded(one.factors));
       Tensor weights;
-      if (!matrix.empty()) {  // from the base's columns of weights to the item's: rows of mix_keys are the base's
-        WEFT_ASSIGN(weights, state_.constant(DType::f32, {1, 1, sizes_.kv_len, sizes_.kv_len}, matrix));
+      if (!matrix.empty()) {  // from the base's columns of weights to the item's: rows of mix_keys
+                              // are the base's
+        WEFT_ASSIGN(weights,
+                    state_.constant(DType::f32, {1, 1, sizes_.kv_len, sizes_.kv_len}, matrix));
       }
       WEFT_ASSIGN(const Tensor input, part_of(value, 0, one.edit->item, 1));
       WEFT_ASSIGN(const Tensor output, mixed.slice(0, i, 1));
@@ -248,15 +267,19 @@ class Edited {
       call.key.shape[0] = sizes_.batch;
       call.key.strides[0] = 0;
     }
-    if (call.null_value) {  // null keys take their share of the weights; what they add is the item's own
+    if (call.null_value) {  // null keys take their share of the weights; what they add is the
+                            // item's own
       const std::vector<uint8_t> zeros(static_cast<size_t>(call.null_value.elements()) *
                                        size_bytes(call.null_value.dtype));
-      WEFT_ASSIGN(call.null_value, state_.constant(call.null_value.dtype, call.null_value.shape, zeros));
+      WEFT_ASSIGN(call.null_value,
+                  state_.constant(call.null_value.dtype, call.null_value.shape, zeros));
     }
     // Laid out as the output, whose rows it is added to.
     const bool swapped = call_.output.strides[1] < call_.output.strides[2];
-    const int64_t outer = swapped ? sizes_.q_len : sizes_.heads, inner = swapped ? sizes_.heads : sizes_.q_len;
-    call.output = recorder_.transient(call_.output.dtype, {count, outer, inner, call_.output.shape[3]});
+    const int64_t outer = swapped ? sizes_.q_len : sizes_.heads,
+                  inner = swapped ? sizes_.heads : sizes_.q_len;
+    call.output =
+        recorder_.transient(call_.output.dtype, {count, outer, inner, call_.output.shape[3]});
     if (swapped) {
       std::swap(call.output.shape[1], call.output.shape[2]);
       std::swap(call.output.strides[1], call.output.strides[2]);
@@ -280,7 +303,8 @@ class Edited {
 
   // ---- Regions ----
 
-  // Ids of the call: 0 is "no region", r + 1 is region r; rows of items that aren't edited have the last id.
+  // Ids of the call: 0 is "no region", r + 1 is region r; rows of items that aren't edited have the
+  // last id.
   Result<void> set_regions(const RegionEdit& edit) {
     if (call_.query_regions || call_.key_regions || call_.region_mask)
       return broken("the call has regions already, a region edit acts on calls without");
@@ -297,21 +321,26 @@ class Edited {
     if (!edit.items.empty()) {
       const std::vector<int32_t> listed = std::exchange(rows, {});
       for (int64_t item = 0; item < sizes_.batch; ++item) {
-        if (edit::lists(edit.items, item)) rows.insert(rows.end(), listed.begin(), listed.end());
-        else rows.insert(rows.end(), listed.size(), everything);
+        if (edit::lists(edit.items, item))
+          rows.insert(rows.end(), listed.begin(), listed.end());
+        else
+          rows.insert(rows.end(), listed.size(), everything);
       }
     }
     std::vector<uint8_t> meets;  // [row ids][key ids]
     for (int32_t row = 0; row <= everything; ++row)
-      for (int32_t key = 0; key <= last; ++key) meets.push_back(key == 0 || key == row || row == everything);
+      for (int32_t key = 0; key <= last; ++key)
+        meets.push_back(key == 0 || key == row || row == everything);
     const int64_t items = edit.items.empty() ? 1 : sizes_.batch;
     WEFT_ASSIGN(call_.query_regions, state_.constant(DType::i32, {items, sizes_.q_len}, rows));
-    WEFT_ASSIGN(call_.key_regions, state_.constant(DType::i32, {1, sizes_.kv_len}, shifted(edit.key_regions)));
+    WEFT_ASSIGN(call_.key_regions,
+                state_.constant(DType::i32, {1, sizes_.kv_len}, shifted(edit.key_regions)));
     WEFT_ASSIGN(call_.region_mask, state_.constant(DType::u8, {everything + 1, last + 1}, meets));
     return {};
   }
 
-  // The end of a run of heads that begins at `head`: edited or not, and a part of one group or whole groups.
+  // The end of a run of heads that begins at `head`: edited or not, and a part of one group or
+  // whole groups.
   int64_t run_end(const std::vector<uint32_t>& heads, int64_t head) const {
     const int64_t group = sizes_.heads / key_heads_;
     int64_t end = head + 1;
@@ -322,15 +351,17 @@ class Edited {
 
   Result<AttentionCall> heads_of(const AttentionCall& call, int64_t begin, int64_t end) const {
     AttentionCall part = call;
-    const int64_t group = sizes_.heads / key_heads_, first = begin / group, last = (end - 1) / group + 1;
-    for (Tensor AttentionCall::* member : {&AttentionCall::query, &AttentionCall::output, &AttentionCall::logsumexp,
-                                           &AttentionCall::keep_mask, &AttentionCall::drop_mask, &AttentionCall::bias}) {
+    const int64_t group = sizes_.heads / key_heads_, first = begin / group,
+                  last = (end - 1) / group + 1;
+    for (Tensor AttentionCall::*member :
+         {&AttentionCall::query, &AttentionCall::output, &AttentionCall::logsumexp,
+          &AttentionCall::keep_mask, &AttentionCall::drop_mask, &AttentionCall::bias}) {
       WEFT_ASSIGN(part.*member, part_of(call.*member, 1, begin, end - begin));
     }
-    for (Tensor AttentionCall::* member : {&AttentionCall::key, &AttentionCall::value}) {
+    for (Tensor AttentionCall::*member : {&AttentionCall::key, &AttentionCall::value}) {
       WEFT_ASSIGN(part.*member, part_of(call.*member, 1, first, last - first));
     }
-    for (Tensor AttentionCall::* member : {&AttentionCall::null_key, &AttentionCall::null_value}) {
+    for (Tensor AttentionCall::*member : {&AttentionCall::null_key, &AttentionCall::null_value}) {
       WEFT_ASSIGN(part.*member, part_of(call.*member, 0, first, last - first));
     }
     WEFT_ASSIGN(part.sinks, part_of(call.sinks, 0, begin, end - begin));
@@ -341,7 +372,9 @@ class Edited {
   Result<void> attend(const AttentionCall& call, const AttentionFunction& inner) {
     if (!active_.region || active_.region->scope.heads.empty())
       return inner ? inner(recorder_, call) : weft::attention(recorder_, call);
-    if (inner) return broken("a region edit of listed heads can't have an inner function, which expects all heads");
+    if (inner)
+      return broken(
+          "a region edit of listed heads can't have an inner function, which expects all heads");
     const std::vector<uint32_t>& heads = active_.region->scope.heads;
     for (int64_t head = 0, end = 0; head < sizes_.heads; head = end) {
       end = run_end(heads, head);
@@ -363,14 +396,18 @@ class Edited {
   int64_t key_heads_ = 0;  // of keys and values: all query heads where a group's differ
 };
 
-Result<void> edit_attention(AttentionEditor::State& state, Recorder& recorder, const AttentionCall& call,
-                            const EditPlace& place, const AttentionFunction& inner) {
+Result<void> edit_attention(AttentionEditor::State& state, Recorder& recorder,
+                            const AttentionCall& call, const EditPlace& place,
+                            const AttentionFunction& inner) {
   edit::ActiveEdits active = edit::active(state.edits, place);
   if (!active.empty()) {
     WEFT_ASSIGN(const Sizes sizes, sizes_of(call));
     WEFT_TRY(edit::check(state.edits, place, sizes));
-    if (sizes.kv_len > 0 && call.output.elements() > 0)
-      return Edited(state, recorder, call, place, inner, std::move(active), sizes).record();
+    if (sizes.kv_len > 0 && call.output.elements() > 0) {
+      fusion::Scope scope(recorder, "attention_edit", "");
+      WEFT_TRY(Edited(state, recorder, call, place, inner, std::move(active), sizes).record());
+      return scope.keep();
+    }
   }
   return inner ? inner(recorder, call) : weft::attention(recorder, call);
 }
@@ -382,13 +419,15 @@ Result<AttentionEditor> AttentionEditor::make(const Device& device, AttentionEdi
   return AttentionEditor(std::make_shared<State>(State{device, std::move(edits), {}}));
 }
 
-Result<void> AttentionEditor::attention(Recorder& recorder, const AttentionCall& call, const EditPlace& place,
+Result<void> AttentionEditor::attention(Recorder& recorder, const AttentionCall& call,
+                                        const EditPlace& place,
                                         const AttentionFunction& inner) const {
   return edit_attention(*state_, recorder, call, place, inner);
 }
 
 AttentionFunction AttentionEditor::at(const EditPlace& place, AttentionFunction inner) const {
-  return [state = state_, place, inner = std::move(inner)](Recorder& recorder, const AttentionCall& call) {
+  return [state = state_, place, inner = std::move(inner)](Recorder& recorder,
+                                                           const AttentionCall& call) {
     return edit_attention(*state, recorder, call, place, inner);
   };
 }

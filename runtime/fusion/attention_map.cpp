@@ -7,6 +7,7 @@
 
 #include "base/checks.hpp"
 #include "base/text.hpp"
+#include "fusion/scope.hpp"
 #include "weft/ops.hpp"
 
 namespace weft {
@@ -34,16 +35,19 @@ Result<void> check(const AttentionMapOptions& options) {
   if (options.words.empty() && !options.every_key)
     return kRules.broken("words is empty; it must list at least one key, or every_key be set");
   if (!options.words.empty() && options.every_key)
-    return kRules.broken(text("words lists ", options.words.size(), " keys; with every_key it must be empty"));
+    return kRules.broken(
+        text("words lists ", options.words.size(), " keys; with every_key it must be empty"));
   if (options.last_step < options.first_step)
-    return kRules.broken(text("last_step is ", options.last_step, "; it must be at least ", options.first_step));
+    return kRules.broken(
+        text("last_step is ", options.last_step, "; it must be at least ", options.first_step));
   if (options.stage < WeightsStage::scaled || options.stage > WeightsStage::probabilities)
     return kRules.broken(
         text("stage is ", static_cast<int32_t>(options.stage), "; it must be a WeightsStage"));
   for (size_t i = 0; i < options.layers.size(); ++i)
     for (size_t j = 0; j < i; ++j)
       if (options.layers[i].layer == options.layers[j].layer)
-        return kRules.broken(text("layers[", i, "] is ", options.layers[i].layer, ", as layers[", j, "] is"));
+        return kRules.broken(
+            text("layers[", i, "] is ", options.layers[i].layer, ", as layers[", j, "] is"));
   return {};
 }
 
@@ -57,7 +61,8 @@ Result<void> choose_items(Tensor& tensor, const Items& items, int64_t batch, int
   return {};
 }
 
-// The scores of some items of the call's batch: what is per item, cut to them. Axes of 1 repeat and stay.
+// The scores of some items of the call's batch: what is per item, cut to them. Axes of 1 repeat and
+// stay.
 Result<AttentionCall> of_items(const AttentionCall& call, const Items& items) {
   AttentionCall cut = call;
   const int64_t batch = call.output.shape[0];
@@ -66,8 +71,9 @@ Result<AttentionCall> of_items(const AttentionCall& call, const Items& items) {
     WEFT_TRY(choose_items(cut.score_items, items, batch));
     return cut;
   }
-  for (Tensor* tensor : {&cut.query, &cut.key, &cut.keep_mask, &cut.drop_mask, &cut.bias, &cut.kv_lengths,
-                         &cut.position_offsets, &cut.query_regions, &cut.key_regions})
+  for (Tensor* tensor :
+       {&cut.query, &cut.key, &cut.keep_mask, &cut.drop_mask, &cut.bias, &cut.kv_lengths,
+        &cut.position_offsets, &cut.query_regions, &cut.key_regions})
     WEFT_TRY(choose_items(*tensor, items, batch));
   WEFT_TRY(choose_items(cut.kv_starts, items, batch, 1));
   return cut;
@@ -113,9 +119,11 @@ Result<Items> AttentionMap::State::items(const AttentionCall& call) const {
 }
 
 // The layer's tensors, made where this is its first call.
-Result<Collected> AttentionMap::State::collected(uint32_t layer, const AttentionCall& call, const Items& items) {
+Result<Collected> AttentionMap::State::collected(uint32_t layer, const AttentionCall& call,
+                                                 const Items& items) {
   const std::vector<uint32_t>& listed = heads(layer);
-  const int64_t head_count = listed.empty() ? call.output.shape[1] : static_cast<int64_t>(listed.size());
+  const int64_t head_count =
+      listed.empty() ? call.output.shape[1] : static_cast<int64_t>(listed.size());
   int64_t keys = static_cast<int64_t>(options.words.size());
   if (options.every_key) {
     keys = call.key.shape[2];
@@ -144,10 +152,12 @@ Result<void> AttentionMap::State::record(Recorder& recorder, AttentionCall call,
   WEFT_ASSIGN(const Items chosen, items(call));
   WEFT_ASSIGN(const Collected map, collected(layer, call, chosen));
   // Beside the probabilities, it tells how many heads there are where the query has but one.
-  const bool needed = options.stage == WeightsStage::probabilities || call.query.shape[1] != call.output.shape[1];
+  const bool needed =
+      options.stage == WeightsStage::probabilities || call.query.shape[1] != call.output.shape[1];
   if (needed && !call.logsumexp)
     call.logsumexp = recorder.transient(
         DType::f32, {call.output.shape[0], call.output.shape[1], call.output.shape[2]});
+  fusion::Scope scope(recorder, "attention_map", "");
   WEFT_TRY(weft::attention(recorder, call));
   WEFT_ASSIGN(const AttentionCall scores, of_items(call, chosen));
   WEFT_TRY(attention_weights(recorder, {.attention = scores,
@@ -160,7 +170,7 @@ Result<void> AttentionMap::State::record(Recorder& recorder, AttentionCall call,
                                         .accumulate = true}));
   WEFT_TRY(weft::add(recorder, {.left = map.runs, .right = one, .output = map.runs}));
   layers.emplace(layer, map);
-  return {};
+  return scope.keep();
 }
 
 Result<AttentionMap> AttentionMap::create(const Device& device, AttentionMapOptions options) {
@@ -171,7 +181,8 @@ Result<AttentionMap> AttentionMap::create(const Device& device, AttentionMapOpti
   return AttentionMap(std::move(state));
 }
 
-Result<void> AttentionMap::attention(Recorder& recorder, const AttentionCall& call, uint32_t layer) const {
+Result<void> AttentionMap::attention(Recorder& recorder, const AttentionCall& call,
+                                     uint32_t layer) const {
   if (!state_->collects(layer)) return weft::attention(recorder, call);
   return state_->record(recorder, call, layer);
 }
@@ -203,7 +214,8 @@ Result<void> AttentionMap::clear() {
 
 Result<LayerMap> AttentionMap::read(uint32_t layer) const {
   const auto found = state_->layers.find(layer);
-  if (found == state_->layers.end()) return kRules.broken(text("layer ", layer, " was never recorded"));
+  if (found == state_->layers.end())
+    return kRules.broken(text("layer ", layer, " was never recorded"));
   const Collected& map = found->second;
   const Dims& shape = map.weights.shape;
   WEFT_ASSIGN(const std::vector<float> runs, state_->device.download<float>(map.runs));
@@ -230,7 +242,8 @@ Tensor AttentionMap::tensor(uint32_t layer) const {
 
 uint64_t AttentionMap::size_bytes() const {
   uint64_t bytes = 0;
-  for (const auto& [layer, map] : state_->layers) bytes += map.weights.extent_bytes() + map.runs.extent_bytes();
+  for (const auto& [layer, map] : state_->layers)
+    bytes += map.weights.extent_bytes() + map.runs.extent_bytes();
   return bytes;
 }
 

@@ -24,6 +24,11 @@ Result<void> co_attention(Recorder& recorder, const CrossAttentionBlock& left_bl
   WEFT_TRY(rules.apart(left_output, right_output));
   WEFT_TRY(rules.apart(left_output, right_query));
   WEFT_TRY(rules.apart(right_output, left_query));
+  if (call.right.context) {  // given, it may be more than the other's query
+    const checks::Operand right_context{"right.context", call.right.context};
+    WEFT_TRY(rules.layout(right_context));
+    WEFT_TRY(rules.apart(left_output, right_context));
+  }
   WEFT_TRY(cross_attention(recorder, left_block, left));
   WEFT_TRY(cross_attention(recorder, right_block, right));
   return scope.keep();

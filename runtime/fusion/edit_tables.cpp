@@ -15,21 +15,24 @@ bool finite(const std::vector<float>& values) {
 
 Result<void> check_scope(const std::string& name, const EditScope& scope) {
   if (scope.first_step <= scope.last_step) return {};
-  return broken(text(name, ".scope.first_step is ", scope.first_step, ", after last_step, ", scope.last_step));
+  return broken(text(name, ".scope.first_step is ", scope.first_step, ", after last_step, ",
+                     scope.last_step));
 }
 
-Result<void> check_factors(const std::string& name, const std::vector<KeyFactor>& factors, bool not_negative) {
+Result<void> check_factors(const std::string& name, const std::vector<KeyFactor>& factors,
+                           bool not_negative) {
   for (size_t i = 0; i < factors.size(); ++i)
     if (!std::isfinite(factors[i].factor) || (not_negative && factors[i].factor < 0))
-      return broken(text(name, ".factors[", i, "].factor is ", factors[i].factor, "; it must be finite",
-                         not_negative ? " and not negative" : ""));
+      return broken(text(name, ".factors[", i, "].factor is ", factors[i].factor,
+                         "; it must be finite", not_negative ? " and not negative" : ""));
   return {};
 }
 
 Result<void> check_blend(const std::string& name, const std::vector<StepBlend>& blend) {
   for (size_t i = 0; i < blend.size(); ++i) {
     if (i > 0 && blend[i].first_step <= blend[i - 1].first_step)
-      return broken(text(name, ".blend[", i, "].first_step is ", blend[i].first_step, "; steps must rise"));
+      return broken(
+          text(name, ".blend[", i, "].first_step is ", blend[i].first_step, "; steps must rise"));
     for (const float weight : blend[i].weights)
       if (!(weight >= 0.0f && weight <= 1.0f))
         return broken(text(name, ".blend[", i, "].weights has ", weight, "; weights are 0 to 1"));
@@ -53,8 +56,8 @@ Result<void> check_regions(const std::string& name, const RegionEdit& edit) {
   for (const auto* ids : {&edit.row_regions, &edit.key_regions})
     for (const int32_t id : *ids)
       if (id < -1 || id > kMaxRegion)
-        return broken(text(name, ids == &edit.row_regions ? ".row_regions" : ".key_regions", " has ", id,
-                           "; regions are -1 to ", kMaxRegion));
+        return broken(text(name, ids == &edit.row_regions ? ".row_regions" : ".key_regions",
+                           " has ", id, "; regions are -1 to ", kMaxRegion));
   return {};
 }
 
@@ -64,14 +67,17 @@ std::string numbered(const char* list, size_t index) { return text(list, "[", in
 Result<void> check_below(const std::string& name, const std::vector<uint32_t>& list, int64_t count,
                          const char* what) {
   for (const uint32_t number : list)
-    if (number >= count) return broken(text(name, " has ", number, "; the call has ", count, " ", what));
+    if (number >= count)
+      return broken(text(name, " has ", number, "; the call has ", count, " ", what));
   return {};
 }
 
-Result<void> check_keys_below(const std::string& name, const std::vector<KeyFactor>& factors, int64_t count) {
+Result<void> check_keys_below(const std::string& name, const std::vector<KeyFactor>& factors,
+                              int64_t count) {
   for (size_t i = 0; i < factors.size(); ++i)
     if (factors[i].key >= count)
-      return broken(text(name, ".factors[", i, "].key is ", factors[i].key, "; the call has ", count, " keys"));
+      return broken(text(name, ".factors[", i, "].key is ", factors[i].key, "; the call has ",
+                         count, " keys"));
   return {};
 }
 
@@ -95,8 +101,8 @@ Result<void> check_prompt(const std::string& name, const PromptEdit& edit, const
   WEFT_TRY(check_below(name + ".item", {edit.item}, sizes.batch, "items"));
   WEFT_TRY(check_keys_below(name, edit.factors, sizes.kv_len));
   const PromptAlignment& alignment = edit.alignment;
-  WEFT_TRY(check_size(name + ".alignment.matrix", alignment.matrix.size(), sizes.kv_len * sizes.kv_len,
-                      "kv_len x kv_len"));
+  WEFT_TRY(check_size(name + ".alignment.matrix", alignment.matrix.size(),
+                      sizes.kv_len * sizes.kv_len, "kv_len x kv_len"));
   WEFT_TRY(check_size(name + ".alignment.alpha", alignment.alpha.size(), sizes.kv_len, "kv_len"));
   for (const StepBlend& entry : edit.blend)
     WEFT_TRY(check_size(name + ".blend's weights", entry.weights.size(), sizes.kv_len, "kv_len"));
@@ -107,9 +113,11 @@ Result<void> check_region(const std::string& name, const RegionEdit& edit, const
   WEFT_TRY(check_below(name + ".scope.heads", edit.scope.heads, sizes.heads, "heads"));
   WEFT_TRY(check_below(name + ".items", edit.items, sizes.batch, "items"));
   if (edit.row_regions.size() != static_cast<size_t>(sizes.q_len))
-    return broken(text(name, ".row_regions has ", edit.row_regions.size(), " rows; the call has ", sizes.q_len));
+    return broken(text(name, ".row_regions has ", edit.row_regions.size(), " rows; the call has ",
+                       sizes.q_len));
   if (edit.key_regions.size() != static_cast<size_t>(sizes.kv_len))
-    return broken(text(name, ".key_regions has ", edit.key_regions.size(), " keys; the call has ", sizes.kv_len));
+    return broken(text(name, ".key_regions has ", edit.key_regions.size(), " keys; the call has ",
+                       sizes.kv_len));
   return {};
 }
 
@@ -131,7 +139,8 @@ Table Table::shrunk() const {
   const int64_t item = heads * keys;
   bool same_items = true;
   for (int64_t i = 1; i < batch; ++i)
-    same_items = same_items && std::equal(values.begin(), values.begin() + item, values.begin() + i * item);
+    same_items =
+        same_items && std::equal(values.begin(), values.begin() + item, values.begin() + i * item);
   const bool same_heads = same_in_groups(heads);
   Table result(same_items ? 1 : batch, same_heads ? 1 : heads, keys, 0.0f);
   for (int64_t i = 0; i < result.batch; ++i)
@@ -145,7 +154,8 @@ bool lists(const std::vector<uint32_t>& list, int64_t number) {
 }
 
 bool acts(const EditScope& scope, const EditPlace& place) {
-  return lists(scope.layers, place.layer) && place.step >= scope.first_step && place.step <= scope.last_step;
+  return lists(scope.layers, place.layer) && place.step >= scope.first_step &&
+         place.step <= scope.last_step;
 }
 
 Result<void> check(const AttentionEdits& edits) {
@@ -153,12 +163,15 @@ Result<void> check(const AttentionEdits& edits) {
     const KeyEdit& edit = edits.keys[i];
     const std::string name = numbered("keys", i);
     if (edit.kind < KeyEditKind::scale_values || edit.kind > KeyEditKind::scale_scores)
-      return broken(text(name, ".kind is ", static_cast<int32_t>(edit.kind), ", which is no KeyEditKind"));
+      return broken(
+          text(name, ".kind is ", static_cast<int32_t>(edit.kind), ", which is no KeyEditKind"));
     WEFT_TRY(check_scope(name, edit.scope));
     WEFT_TRY(check_factors(name, edit.factors, edit.kind == KeyEditKind::scale_weights));
   }
-  for (size_t i = 0; i < edits.prompts.size(); ++i) WEFT_TRY(check_prompt(numbered("prompts", i), edits.prompts[i]));
-  for (size_t i = 0; i < edits.regions.size(); ++i) WEFT_TRY(check_regions(numbered("regions", i), edits.regions[i]));
+  for (size_t i = 0; i < edits.prompts.size(); ++i)
+    WEFT_TRY(check_prompt(numbered("prompts", i), edits.prompts[i]));
+  for (size_t i = 0; i < edits.regions.size(); ++i)
+    WEFT_TRY(check_regions(numbered("regions", i), edits.regions[i]));
   return {};
 }
 
@@ -188,8 +201,9 @@ Result<void> check(const AttentionEdits& edits, const EditPlace& place, const Si
     if (!acts(edit.scope, place)) continue;
     WEFT_TRY(check_prompt(numbered("prompts", i), edit, sizes));
     if (std::ranges::find(edited, edit.item) != edited.end())
-      return broken(text("prompts[", i, "].item is ", edit.item, ", which another prompt edit changes at layer ",
-                         place.layer, ", step ", place.step));
+      return broken(text("prompts[", i, "].item is ", edit.item,
+                         ", which another prompt edit changes at layer ", place.layer, ", step ",
+                         place.step));
     edited.push_back(edit.item);
   }
   bool regions = false;
@@ -197,8 +211,8 @@ Result<void> check(const AttentionEdits& edits, const EditPlace& place, const Si
     if (!acts(edits.regions[i].scope, place)) continue;
     WEFT_TRY(check_region(numbered("regions", i), edits.regions[i], sizes));
     if (regions)
-      return broken(text("regions[", i, "] acts beside another region edit at layer ", place.layer, ", step ",
-                         place.step));
+      return broken(text("regions[", i, "] acts beside another region edit at layer ", place.layer,
+                         ", step ", place.step));
     regions = true;
   }
   return {};
@@ -211,12 +225,14 @@ Table factors(const ActiveEdits& active, KeyEditKind kind, const Sizes& sizes) {
     for (int64_t item = 0; item < sizes.batch; ++item)
       for (int64_t head = 0; head < sizes.heads; ++head)
         if (lists(edit->items, item) && lists(edit->scope.heads, head))
-          for (const KeyFactor& factor : edit->factors) table.at(item, head, factor.key) *= factor.factor;
+          for (const KeyFactor& factor : edit->factors)
+            table.at(item, head, factor.key) *= factor.factor;
   }
   return table;
 }
 
-void blend(const PromptEdit& edit, const EditPlace& place, const Sizes& sizes, Table& own, Table& base) {
+void blend(const PromptEdit& edit, const EditPlace& place, const Sizes& sizes, Table& own,
+           Table& base) {
   const StepBlend* step = blend_at(edit, place.step);
   std::vector<float> equalizer(static_cast<size_t>(sizes.kv_len), 1.0f);
   for (const KeyFactor& factor : edit.factors) equalizer[factor.key] *= factor.factor;

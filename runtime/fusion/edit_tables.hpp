@@ -24,7 +24,10 @@ struct Table {
   std::vector<float> values;  // [batch][heads][keys]
 
   Table(int64_t batch_, int64_t heads_, int64_t keys_, float value)
-      : batch(batch_), heads(heads_), keys(keys_), values(static_cast<size_t>(batch_ * heads_ * keys_), value) {}
+      : batch(batch_),
+        heads(heads_),
+        keys(keys_),
+        values(static_cast<size_t>(batch_ * heads_ * keys_), value) {}
   float& at(int64_t item, int64_t head, int64_t key) {
     return values[static_cast<size_t>((item * heads + head) * keys + key)];
   }
@@ -55,8 +58,9 @@ Result<void> check(const AttentionEdits& edits, const EditPlace& place, const Si
 
 // The product of all factors of a kind.
 Table factors(const ActiveEdits& active, KeyEditKind kind, const Sizes& sizes);
-// Multiplies: `own` by t e (1 - alpha) + 1 - t of the edited item, `base` [1][heads][keys] by t e alpha, 0 for heads
-// that aren't edited.
-void blend(const PromptEdit& edit, const EditPlace& place, const Sizes& sizes, Table& own, Table& base);
+// Multiplies: `own` by t e (1 - alpha) + 1 - t of the edited item, `base` [1][heads][keys] by t e
+// alpha, 0 for heads that aren't edited.
+void blend(const PromptEdit& edit, const EditPlace& place, const Sizes& sizes, Table& own,
+           Table& base);
 
 }  // namespace weft::edit

@@ -322,9 +322,9 @@ class Loader {
     WEFT_TRY(source_.read(logit_scale->name, DType::f32, 0,
                           std::as_writable_bytes(std::span(&number, 1))));
     similarity.scale = std::exp(number);
-    if (!std::isfinite(similarity.scale))
-      return refuse(found_,
-                    text(logit_scale->name, " is ", number, "; its exponential must be finite"));
+    if (!std::isfinite(similarity.scale) || similarity.scale == 0)
+      return refuse(found_, text(logit_scale->name, " is ", number,
+                                 "; its exponential must be finite and not 0"));
     return {};
   }
 

@@ -14,7 +14,8 @@ size_t count_tokens(const PromptWords& words) {
   return count;
 }
 
-Result<void> check_length(const char* operation, const char* prompt, size_t tokens, uint32_t kv_len) {
+Result<void> check_length(const char* operation, const char* prompt, size_t tokens,
+                          uint32_t kv_len) {
   if (tokens >= 1 && tokens <= kv_len) return {};
   return fail(Code::invalid_argument, text(operation, ": ", prompt, " has ", tokens,
                                            " tokens; it must have 1 to kv_len, which is ", kv_len));
@@ -23,12 +24,14 @@ Result<void> check_length(const char* operation, const char* prompt, size_t toke
 Result<void> check_words(const PromptWords& base, const PromptWords& edited, uint32_t kv_len) {
   const char* operation = "replace_alignment";
   if (base.size() != edited.size())
-    return fail(Code::invalid_argument, text(operation, ": base has ", base.size(), " words, edited has ",
-                                             edited.size(), "; they must match"));
+    return fail(Code::invalid_argument,
+                text(operation, ": base has ", base.size(), " words, edited has ", edited.size(),
+                     "; they must match"));
   for (size_t i = 0; i < base.size(); ++i)
     if (base[i].empty() || edited[i].empty())
-      return fail(Code::invalid_argument, text(operation, ": word ", i, " of ", base[i].empty() ? "base" : "edited",
-                                               " has no token"));
+      return fail(Code::invalid_argument,
+                  text(operation, ": word ", i, " of ", base[i].empty() ? "base" : "edited",
+                       " has no token"));
   WEFT_TRY(check_length(operation, "base", count_tokens(base), kv_len));
   return check_length(operation, "edited", count_tokens(edited), kv_len);
 }
@@ -45,7 +48,8 @@ std::vector<Step> align(const std::vector<int32_t>& base, const std::vector<int3
   for (size_t i = 1; i <= base.size(); ++i) {
     steps[i * columns] = kDropped;
     for (size_t j = 1; j < columns; ++j) {
-      const int32_t met = above[j - 1] + (base[i - 1] == edited[j - 1] ? kMatchScore : kMismatchScore);
+      const int32_t met =
+          above[j - 1] + (base[i - 1] == edited[j - 1] ? kMatchScore : kMismatchScore);
       row[j] = std::max({row[j - 1], above[j], met});
       steps[i * columns + j] = row[j] == row[j - 1] ? kNew : row[j] == above[j] ? kDropped : kMatch;
     }
@@ -56,7 +60,8 @@ std::vector<Step> align(const std::vector<int32_t>& base, const std::vector<int3
 
 }  // namespace
 
-Result<PromptAlignment> replace_alignment(const PromptWords& base, const PromptWords& edited, uint32_t kv_len) {
+Result<PromptAlignment> replace_alignment(const PromptWords& base, const PromptWords& edited,
+                                          uint32_t kv_len) {
   WEFT_TRY(check_words(base, edited, kv_len));
   PromptAlignment alignment;
   alignment.matrix.resize(size_t{kv_len} * kv_len);
@@ -66,8 +71,10 @@ Result<PromptAlignment> replace_alignment(const PromptWords& base, const PromptW
     const size_t from = base[word].size(), to = edited[word].size();
     for (size_t a = 0; a < from; ++a)
       for (size_t b = 0; b < to; ++b) {
-        if (from != to) at(i + a, j + b) = 1.0f / static_cast<float>(to);
-        else if (a == b) at(i + a, j + b) = 1.0f;
+        if (from != to)
+          at(i + a, j + b) = 1.0f / static_cast<float>(to);
+        else if (a == b)
+          at(i + a, j + b) = 1.0f;
       }
     i += from;
     j += to;
@@ -76,8 +83,8 @@ Result<PromptAlignment> replace_alignment(const PromptWords& base, const PromptW
   return alignment;
 }
 
-Result<PromptAlignment> refine_alignment(const std::vector<int32_t>& base, const std::vector<int32_t>& edited,
-                                         uint32_t kv_len) {
+Result<PromptAlignment> refine_alignment(const std::vector<int32_t>& base,
+                                         const std::vector<int32_t>& edited, uint32_t kv_len) {
   WEFT_TRY(check_length("refine_alignment", "base", base.size(), kv_len));
   WEFT_TRY(check_length("refine_alignment", "edited", edited.size(), kv_len));
   PromptAlignment alignment;

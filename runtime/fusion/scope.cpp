@@ -17,7 +17,8 @@ Scope::Scope(Recorder& recorder, const char* function, const std::string& name)
 Scope::~Scope() {
   schedule::RecorderState& state = recorder_.state();
   state.label = outer_label_;
-  if (kept_) return;
+  // Where a callback ended the recording there is nothing left to take back.
+  if (kept_ || state.operations.size() <= recorded_before_) return;
   state.operations.erase(state.operations.begin() + static_cast<std::ptrdiff_t>(recorded_before_),
                          state.operations.end());
 }

@@ -164,23 +164,6 @@ class StackRun {
   Streams now_;
 };
 
-Result<void> check_similarity(const Rules& rules, const FusionStack& stack,
-                              const FusionCall& call) {
-  if (!stack.steps.empty())
-    return rules.broken(
-        text("steps has ", stack.steps.size(), ", with similarity; it must be empty"));
-  const std::pair<const char*, bool> others[] = {
-      {"latents", static_cast<bool>(stack.latents)},
-      {"context_output", static_cast<bool>(call.context_output)},
-      {"query_position", static_cast<bool>(call.query_position)},
-      {"context_position", static_cast<bool>(call.context_position)},
-      {"row_factors", static_cast<bool>(call.row_factors)},
-      {"more_sources", !call.more_sources.empty()}};
-  for (const auto& [name, given] : others)
-    if (given) return rules.broken(text(name, " is given; similarity has no use for it"));
-  return {};
-}
-
 // The first optional tensor given among an attention's options; null: none.
 const char* first_given(const AttentionCall& options) {
   using Tensors = std::span<const attention_detail::OptionalTensor>;
@@ -193,6 +176,30 @@ const char* first_given(const AttentionCall& options) {
 
 bool has_window(const AttentionCall& options) {
   return options.causal || options.window_left != -1 || options.window_right != -1;
+}
+
+Result<void> check_similarity(const Rules& rules, const FusionStack& stack,
+                              const FusionCall& call) {
+  if (!stack.steps.empty())
+    return rules.broken(
+        text("steps has ", stack.steps.size(), ", with similarity; it must be empty"));
+  const std::pair<const char*, bool> others[] = {
+      {"latents", static_cast<bool>(stack.latents)},
+      {"context_output", static_cast<bool>(call.context_output)},
+      {"query_position", static_cast<bool>(call.query_position)},
+      {"context_position", static_cast<bool>(call.context_position)},
+      {"query_angles", static_cast<bool>(call.query_angles)},
+      {"key_angles", static_cast<bool>(call.key_angles)},
+      {"row_factors", static_cast<bool>(call.row_factors)},
+      {"feed_forward_factors", static_cast<bool>(call.feed_forward_factors)},
+      {"more_sources", !call.more_sources.empty()},
+      {"attention", first_given(call.attention) != nullptr || has_window(call.attention)},
+      {"swapped_attention",
+       first_given(call.swapped_attention) != nullptr || has_window(call.swapped_attention)},
+      {"attend", static_cast<bool>(call.attend)}};
+  for (const auto& [name, given] : others)
+    if (given) return rules.broken(text(name, " is given; similarity has no use for it"));
+  return {};
 }
 
 // What no step can use would be lost without a word.
@@ -215,7 +222,8 @@ Result<void> check_used(const Rules& rules, const FusionStack& stack, const Fusi
       {"key_angles", static_cast<bool>(call.key_angles), across},
       {"row_factors", static_cast<bool>(call.row_factors), plain},
       {"feed_forward_factors", static_cast<bool>(call.feed_forward_factors), plain && feeds},
-      {"more_sources", !call.more_sources.empty(), plain && sources}};
+      {"more_sources", !call.more_sources.empty(), plain && sources},
+      {"attend", static_cast<bool>(call.attend), across}};
   for (const auto& [name, given, used] : rows)
     if (given && !used) return rules.broken(text(name, " is given; no step of the stack uses it"));
   if (back) return {};

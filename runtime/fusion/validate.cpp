@@ -152,8 +152,14 @@ Result<void> check_output(const Rules& rules, const CrossAttentionCall& call,
                                     {"context_position", call.context_position}};
   for (const checks::Operand& input : inputs)
     if (input.tensor) WEFT_TRY(rules.apart(output, input));
-  for (const SourceCall& source : call.more_sources)
-    if (source.context) WEFT_TRY(rules.apart(output, {"more_sources.context", source.context}));
+  for (const SourceCall& source : call.more_sources) {
+    const checks::Operand source_inputs[] = {
+        {"more_sources.context", source.context},
+        {"more_sources.prepared.key", source.prepared.key},
+        {"more_sources.prepared.value", source.prepared.value}};
+    for (const checks::Operand& input : source_inputs)
+      if (input.tensor) WEFT_TRY(rules.apart(output, input));
+  }
   return {};
 }
 

@@ -39,6 +39,9 @@ DeviceKind kind_of(const decide::AttentionRow& row) {
 }
 
 bool can_run(const decide::AttentionRow& row, const cases::AttentionCase& c) {
+  // Packed keys without a longest item count as long as all of them together; without items there are none.
+  if (row.max_kv_len > 0 && (features_of(c) & kFeaturePackedKv) != 0 && (c.no_max || c.batch == 0))
+    return false;
   const decide::AttentionProblem asked{.head_dim = static_cast<uint32_t>(c.head_dim),
                                        .value_dim = static_cast<uint32_t>(c.value_dim),
                                        .q_len = static_cast<uint32_t>(c.q_len),

@@ -52,7 +52,9 @@ inline constexpr PartRow kIpAdapterParts[] = {
 inline constexpr StepTable kIpAdapterSteps[] = {{.parts = kIpAdapterParts}};
 
 inline constexpr FamilyTable kIpAdapter = {
-    .info = {"ip_adapter", "IP-Adapter of Stable Diffusion 1 (UNet and adapter in one source)",
+    .info = {"ip_adapter",
+             "IP-Adapter of Stable Diffusion 1 (UNet and adapter in one source); of SDXL, heads "
+             "must be given",
              "pre-norm cross-attention to a prompt and, with a softmax of its own, to a picture",
              "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_q.weight"},
     .steps = kIpAdapterSteps,

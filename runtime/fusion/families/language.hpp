@@ -16,7 +16,7 @@ inline constexpr StepTable kT5Steps[] = {{.parts = kT5Parts}};
 
 // The 3B and 11B models' heads are 128 wide.
 inline constexpr FamilyTable kT5 = {
-    .info = {"t5", "T5, mT5, Flan-T5, FiD (transformers names)",
+    .info = {"t5", "T5, mT5, Flan-T5, FiD (transformers names); T5 3B and 11B need heads given",
              "pre-norm (RMS) cross-attention of a decoder block, scores not scaled",
              "decoder.block.0.layer.1.EncDecAttention.q.weight"},
     .steps = kT5Steps,

@@ -46,8 +46,8 @@ struct EditPlace {
 
 // Where an edit acts. Everywhere else the attention is exactly as without it.
 struct EditScope {
-  std::vector<uint32_t> layers;  // empty: all
-  std::vector<uint32_t> heads;   // query heads; empty: all
+  std::vector<uint32_t> layers{};  // empty: all
+  std::vector<uint32_t> heads{};   // query heads; empty: all
   uint32_t first_step = 0;
   uint32_t last_step = UINT32_MAX;  // included
 };
@@ -63,14 +63,14 @@ enum class KeyEditKind : int32_t { scale_values = 0, scale_weights = 1, scale_sc
 struct KeyEdit {
   KeyEditKind kind = KeyEditKind::scale_weights;
   std::vector<KeyFactor> factors;
-  std::vector<uint32_t> items;  // of the batch; empty: all
-  EditScope scope;
+  std::vector<uint32_t> items{};  // of the batch; empty: all
+  EditScope scope{};
 };
 
 // Which base token each edited token takes its weights from.
 struct PromptAlignment {
-  std::vector<float> matrix;  // [base kv_len][edited kv_len]; empty: each key from the one of its number
-  std::vector<float> alpha;   // [kv_len]: how much of the base; empty: 1
+  std::vector<float> matrix{};  // [base kv_len][edited kv_len]; empty: each key from the one of its number
+  std::vector<float> alpha{};   // [kv_len]: how much of the base; empty: 1
 };
 
 // Weights of keys from the step on.
@@ -82,11 +82,11 @@ struct StepBlend {
 struct PromptEdit {
   uint32_t base = 0;  // the item of the batch that weights come from
   uint32_t item = 1;  // the item that is edited; each in one edit at most per place
-  PromptAlignment alignment;
-  std::vector<KeyFactor> factors;  // e; keys that are not listed have 1
+  PromptAlignment alignment{};
+  std::vector<KeyFactor> factors{};  // e; keys that are not listed have 1
   // t: of the entries with first_step up to the step, the last one. None: 1.
-  std::vector<StepBlend> blend;
-  EditScope scope;
+  std::vector<StepBlend> blend{};
+  EditScope scope{};
 };
 
 // Prompts for parts of a picture: a key of region r is seen by query rows of region r only, keys of region -1 by
@@ -94,15 +94,15 @@ struct PromptEdit {
 struct RegionEdit {
   std::vector<int32_t> row_regions;  // [q_len]: -1, or from 0 to 4095
   std::vector<int32_t> key_regions;  // [kv_len]
-  std::vector<uint32_t> items;       // of the batch; empty: all
+  std::vector<uint32_t> items{};       // of the batch; empty: all
   // Where heads are listed, runs of equal heads are attentions of their own: not with an inner function.
-  EditScope scope;
+  EditScope scope{};
 };
 
 struct AttentionEdits {
-  std::vector<KeyEdit> keys;
-  std::vector<PromptEdit> prompts;
-  std::vector<RegionEdit> regions;  // one at most at any place, and none in a call that has regions already
+  std::vector<KeyEdit> keys{};
+  std::vector<PromptEdit> prompts{};
+  std::vector<RegionEdit> regions{};  // one at most at any place, and none in a call that has regions already
 };
 
 // Records edited attentions. Copies share what they uploaded: small tensors, each once however often it is used.

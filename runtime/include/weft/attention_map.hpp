@@ -34,15 +34,15 @@ namespace weft {
 // A layer to collect, by the number it is given with at().
 struct MapLayer {
   uint32_t layer = 0;
-  std::vector<uint32_t> heads;  // empty: AttentionMapOptions::heads
+  std::vector<uint32_t> heads{};  // empty: AttentionMapOptions::heads
 };
 
 struct AttentionMapOptions {
   // Keys to collect, at least one, in the order of the map's words. Null keys count as in AttentionWeightsCall::keys.
-  std::vector<uint32_t> words;
+  std::vector<uint32_t> words{};
   bool every_key = false;        // every key in place of `words`: the memory is that of whole weights
-  std::vector<uint32_t> heads;   // empty: all
-  std::vector<MapLayer> layers;  // each at most once; empty: all
+  std::vector<uint32_t> heads{};   // empty: all
+  std::vector<MapLayer> layers{};  // each at most once; empty: all
   // Items of the batch, so that of a guided batch only the conditional half is collected. item_count 0: all from
   // first_item on. Not with q_starts, whose items are one tensor.
   uint32_t first_item = 0, item_count = 0;
@@ -79,7 +79,8 @@ class WEFT_EXPORT AttentionMap {
   // The same as a function. It keeps the map alive.
   AttentionFunction at(uint32_t layer) const;
   // A function whose calls are of layers first_layer, first_layer + 1 and so on: for a FusionStack, which calls one
-  // function for all of its steps. Copies count together; each recording takes a new one.
+  // function for all of its steps from query to context. Copies count together; each recording takes a new one. Of a
+  // chunked attention every call becomes a layer (ChunkedAttentionCall::attend); at() would add them together.
   AttentionFunction in_order(uint32_t first_layer = 0) const;
 
   // The step of whatever is recorded from now on; 0 at first. Steps are looked at when a call is recorded, not when

@@ -42,19 +42,19 @@ struct Projection {
 
 // x + gate * down(activation(up(norm(x)))), or down(activation(gate_up(n)) * up(n)) where gate_up is given.
 struct FeedForward {
-  Norm norm;
-  Projection up;       // [hidden, dim]
-  Projection gate_up;  // optional: [hidden, dim]
+  Norm norm{};
+  Projection up{};       // [hidden, dim]
+  Projection gate_up{};  // optional: [hidden, dim]
   Activation activation = Activation::gelu;
-  Projection down;  // [dim, hidden]
-  Gate gate;
+  Projection down{};  // [dim, hidden]
+  Gate gate{};
   bool residual = true;
-  Norm post_norm;  // of the result
+  Norm post_norm{};  // of the result
 };
 
 // Further keys and values with a softmax of their own ("decoupled attention"), whose outputs are added.
 struct AttentionSource {
-  Norm context_norm;
+  Norm context_norm{};
   Projection key, value;
 };
 
@@ -64,14 +64,14 @@ struct AttentionSource {
 //   a = attention(q, k, value_projection(c)) + sum over more_sources of gate * row_factors * attention(q, ...)
 //   x = post_norm([query or n] + gate * out(a)), then feed_forward(x)
 struct CrossAttentionBlock {
-  std::string name;       // of its operations in times and traces: "layers.3.cross.query"
+  std::string name{};       // of its operations in times and traces: "layers.3.cross.query"
   uint32_t heads = 1;     // divides the query projection's out_features, or query's dim without a projection
   uint32_t kv_heads = 0;  // 0: heads. Divides heads and the out_features of key and value
-  Norm query_norm, context_norm;
-  Projection query, key, value, out;
+  Norm query_norm{}, context_norm{};
+  Projection query{}, key{}, value{}, out{};
   // After the projections: per head where `norm_across_heads` is false (weights of [head_dim]), else over all heads
   // ([heads * head_dim]).
-  Norm query_head_norm, key_head_norm;
+  Norm query_head_norm{}, key_head_norm{};
   bool norm_across_heads = false;
   float scale = 0.0f;    // 0: 1 / sqrt(head_dim)
   float softcap = 0.0f;  // 0: off
@@ -79,18 +79,19 @@ struct CrossAttentionBlock {
   // Keys and values are of the context's rows and, behind them, of the (normed) query's own: a resampler's
   // latents. context_dim is dim; masks cover kv_len + q_len keys.
   bool context_and_query = false;
-  std::vector<AttentionSource> more_sources;
-  Gate gate;
+  std::vector<AttentionSource> more_sources{};
+  Gate gate{};
   bool residual = true;
   bool residual_of_norm = false;  // adds to query_norm(query) instead of to query
-  Norm post_norm;
-  std::optional<FeedForward> feed_forward;
+  Norm post_norm{};
+  std::optional<FeedForward> feed_forward{};
 };
 
 // ---- Recording ----
 
 // What runs in place of weft::attention, to look at a call or to change it (weft/attention_map.hpp,
-// weft/attention_edit.hpp). `call` is complete, but for logsumexp, which is not given.
+// weft/attention_edit.hpp). `call` is complete, but for logsumexp, which is not given. It records with `recorder`,
+// whose recording it must not end.
 using AttentionFunction = std::function<Result<void>(Recorder&, const AttentionCall& call)>;
 
 // A context's keys and values, projected once and used by any number of calls: an encoder's outputs while
@@ -120,11 +121,12 @@ struct CrossAttentionCall {
   // Masks, bias, lengths, windows, positions, regions, packed starts, sinks, items. query, key, value, output,
   // logsumexp, null keys, scale and softcap must be left as they are.
   AttentionCall attention{};
-  // Optional: f32 [batch, q_len] multiplies what attention and feed-forward add to a row; 0 leaves the row as it is.
+  // Optional: f32 [batch, q_len] multiplies what attention and feed-forward add to a row; 0 leaves the row as it is,
+  // but for the post norms.
   Tensor row_factors{};
   Tensor feed_forward_factors{};  // the same for the feed-forward alone
-  std::vector<SourceCall> more_sources;  // as many as the block has
-  AttentionFunction attend;  // of the main attention, not of more_sources; empty: weft::attention
+  std::vector<SourceCall> more_sources{};  // as many as the block has
+  AttentionFunction attend{};  // of the main attention, not of more_sources; empty: weft::attention
 };
 
 WEFT_EXPORT Result<void> cross_attention(Recorder& recorder, const CrossAttentionBlock& block,
@@ -154,7 +156,7 @@ WEFT_EXPORT Result<void> co_attention(Recorder& recorder, const CrossAttentionBl
 // output = softmax([s_1 s_2 ...]) [v_1; v_2; ...], merged by logsumexp. Every part's output and logsumexp are left
 // empty; `output` is [batch, heads, q_len, value_dim], `logsumexp` optional. 1 or more parts; the sink may be in one.
 struct JointAttentionCall {
-  std::vector<AttentionCall> parts;
+  std::vector<AttentionCall> parts{};
   Tensor output;
   Tensor logsumexp{};
 };
@@ -172,7 +174,9 @@ struct ChunkedAttentionCall {
   Tensor kv_lengths{};  // optional: i32 [batch * chunks]: keys of a chunk
   Tensor query_angles{};  // f32 [chunk_len, n], for the rows of a chunk
   Tensor key_angles{};    // f32 [neighbours * neighbour_len, n]
-  AttentionFunction attend;
+  // Called for each item of the query, and once more where fewer rows see its last chunk; the items of these calls
+  // are chunks.
+  AttentionFunction attend{};
 };
 WEFT_EXPORT Result<void> chunked_cross_attention(Recorder& recorder, const CrossAttentionBlock& block,
                                                  const ChunkedAttentionCall& call);
@@ -200,13 +204,13 @@ struct FusionStep {
 
 // Blocks one behind the other on two streams: "query" (text, latents, tokens) and "context" (image, media, memory).
 struct FusionStack {
-  std::string family;  // of weft/families.hpp, or any name
+  std::string family{};  // of weft/families.hpp, or any name
   Tensor latents{};    // [count, dim]: given, the query stream begins as these, repeated for each item
-  Projection input;    // of the context, before the first step
-  std::vector<FusionStep> steps;
-  Projection output;   // of the query stream, after the last step
-  Norm last_norm;      // of that
-  std::optional<Similarity> similarity;  // the whole stack is this, and has no steps
+  Projection input{};    // of the context, before the first step
+  std::vector<FusionStep> steps{};
+  Projection output{};   // of the query stream, after the last step
+  Norm last_norm{};      // of that
+  std::optional<Similarity> similarity{};  // the whole stack is this, and has no steps
   int64_t chunk_len = 0;  // > 0: its step runs as chunked_cross_attention
 };
 
@@ -220,8 +224,8 @@ struct FusionCall {
   AttentionCall attention{};  // of steps that go from query to context
   AttentionCall swapped_attention{};  // of steps that go from context to query
   Tensor row_factors{}, feed_forward_factors{};
-  std::vector<SourceCall> more_sources;
-  AttentionFunction attend;  // of the same steps
+  std::vector<SourceCall> more_sources{};
+  AttentionFunction attend{};  // of the same steps
 };
 WEFT_EXPORT Result<void> fuse(Recorder& recorder, const FusionStack& stack, const FusionCall& call);
 
