@@ -53,12 +53,11 @@ inline constexpr StepTable kIpAdapterSteps[] = {{.parts = kIpAdapterParts}};
 
 inline constexpr FamilyTable kIpAdapter = {
     .info = {"ip_adapter",
-             "IP-Adapter of Stable Diffusion 1 (UNet and adapter in one source); of SDXL, heads "
-             "must be given",
+             "IP-Adapter, UNet and adapter in one source; heads must be given: 8 for Stable "
+             "Diffusion 1, dim / 64 for XL",
              "pre-norm cross-attention to a prompt and, with a softmax of its own, to a picture",
              "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_q.weight"},
-    .steps = kIpAdapterSteps,
-    .heads = 8};
+    .steps = kIpAdapterSteps};
 
 // Its norm2 belongs to the feed-forward.
 inline constexpr PartRow kPixartParts[] = {
