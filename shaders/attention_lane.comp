@@ -38,8 +38,6 @@ layout(constant_id = WEFT_ATTENTION_HAS_BIAS) const bool kHasBias = false;
 layout(constant_id = WEFT_ATTENTION_BIAS_TYPE) const uint kBiasType = 0;
 layout(constant_id = WEFT_ATTENTION_FEATURES) const uint kFeatures = 0;
 layout(constant_id = WEFT_ATTENTION_ALIGNED) const bool kAligned = true;
-
-
 layout(constant_id = WEFT_ATTENTION_SKIP_BLOCKS) const bool kSkipBlocks = false;
 
 layout(push_constant, std430) uniform Push { AttentionPush push; };

@@ -103,7 +103,7 @@ Result<Tensor> unpacked(Recorder& recorder, const checks::Rules& rules, const Te
 }
 
 Result<void> record_grid(Recorder& recorder, const checks::Rules& rules, const Plan& plan, const AttentionCall& call,
-                          const AttentionShape& shape) {
+                         const AttentionShape& shape) {
   const Device& device = recorder.device();
   const decide::AttentionRow& row = plan.row();
   const ScoreShape& scores = shape.scores;

@@ -9,6 +9,9 @@
 
 namespace weft::attention_detail {
 
+using checks::row_stride;
+using checks::set_slice;
+
 // Errors: invalid_argument (a buffer of another device), unsupported (more workgroups than the
 // device allows), those of pipelines. Records nothing where there is nothing to write.
 Result<void> record(Recorder& recorder, const Plan& plan, const AttentionCall& call,
@@ -30,17 +33,5 @@ double forward_flops(const AttentionShape& shape);
 params::AttentionArgs score_args(const AttentionCall& call, const ScoreShape& shape);
 void read_given(schedule::Operation& operation, const AttentionCall& call,
                 std::span<const OptionalTensor> tensors);
-
-// Batch and head strides in bytes; left as they are where the tensor is not given.
-inline void set_slice(const Tensor& tensor, uint64_t& batch, uint64_t& head) {
-  if (!tensor) return;
-  batch = checks::stride_bytes(tensor, 0);
-  head = checks::stride_bytes(tensor, 1);
-}
-
-// Elements from one row of [batch, heads, length, dim] to the next.
-inline uint32_t row_stride(const Tensor& tensor) {
-  return static_cast<uint32_t>(checks::stride_elements(tensor, tensor.rank() - 2));  // validated to fit
-}
 
 }  // namespace weft::attention_detail

@@ -65,6 +65,18 @@ bool same_view(const Tensor& left, const Tensor& right) noexcept;
 uint64_t stride_elements(const Tensor& tensor, size_t axis) noexcept;
 uint64_t stride_bytes(const Tensor& tensor, size_t axis) noexcept;
 
+// Of [batch, heads, length, dim], as kernels take them: batch and head strides in bytes, left as they are where the
+// tensor is not given;
+inline void set_slice(const Tensor& tensor, uint64_t& batch, uint64_t& head) {
+  if (!tensor) return;
+  batch = stride_bytes(tensor, 0);
+  head = stride_bytes(tensor, 1);
+}
+// and elements from one row to the next, which validation makes fit.
+inline uint32_t row_stride(const Tensor& tensor) {
+  return static_cast<uint32_t>(stride_elements(tensor, tensor.rank() - 2));
+}
+
 // Every row starts on a multiple of 4 elements, given that buffers do.
 bool starts_on_4(const Tensor& tensor) noexcept;
 

@@ -34,7 +34,7 @@ struct AttentionEditor::State {
 
 namespace {
 
-using edit::broken;
+using edit::kRules;
 using edit::Sizes;
 using edit::Table;
 
@@ -43,17 +43,18 @@ Result<Sizes> sizes_of(const AttentionCall& call) {
       {"query", call.query}, {"key", call.key}, {"value", call.value}, {"output", call.output}};
   for (const auto& [name, tensor] : tensors)
     if (tensor.rank() != 4)
-      return broken(text(name, ".shape is ", tensor.shape, "; its rank must be 4"));
-  if (call.q_starts || call.kv_starts) return broken("packed batches can't be edited");
+      return kRules.broken(text(name, ".shape is ", tensor.shape, "; its rank must be 4"));
+  if (call.q_starts || call.kv_starts) return kRules.broken("packed batches can't be edited");
   if (call.score_items || call.value_items)
-    return broken("score_items and value_items can't be edited");
+    return kRules.broken("score_items and value_items can't be edited");
   const Sizes sizes{.batch = call.output.shape[0],
                     .heads = call.output.shape[1],
                     .kv_heads = std::max(call.key.shape[1], call.value.shape[1]),
                     .q_len = call.output.shape[2],
                     .kv_len = call.key.shape[2]};
   if (sizes.kv_heads < 1 || sizes.heads % sizes.kv_heads != 0)
-    return broken(text("key and value have ", sizes.kv_heads, " heads, output has ", sizes.heads));
+    return kRules.broken(
+        text("key and value have ", sizes.kv_heads, " heads, output has ", sizes.heads));
   return sizes;
 }
 
@@ -209,8 +210,9 @@ class Edited {
     }
     const Tensor own = call_.bias;
     if (own.rank() != 4 || own.shape[3] > sizes_.kv_len)
-      return broken(text("bias.shape is ", own.shape, "; it must be of rank 4 and at most kv_len, ",
-                         sizes_.kv_len, ", columns"));
+      return kRules.broken(text("bias.shape is ", own.shape,
+                                "; it must be of rank 4 and at most kv_len, ", sizes_.kv_len,
+                                ", columns"));
     WEFT_ASSIGN(const Tensor columns, bias.slice(3, 0, own.shape[3]));
     const int64_t batch = std::max(own.shape[0], table.batch),
                   heads = std::max(own.shape[1], table.heads);
@@ -307,7 +309,7 @@ class Edited {
   // last id.
   Result<void> set_regions(const RegionEdit& edit) {
     if (call_.query_regions || call_.key_regions || call_.region_mask)
-      return broken("the call has regions already, a region edit acts on calls without");
+      return kRules.broken("the call has regions already, a region edit acts on calls without");
     int32_t last = 0;
     for (const auto* ids : {&edit.row_regions, &edit.key_regions})
       for (const int32_t id : *ids) last = std::max(last, id + 1);
@@ -373,7 +375,7 @@ class Edited {
     if (!active_.region || active_.region->scope.heads.empty())
       return inner ? inner(recorder_, call) : weft::attention(recorder_, call);
     if (inner)
-      return broken(
+      return kRules.broken(
           "a region edit of listed heads can't have an inner function, which expects all heads");
     const std::vector<uint32_t>& heads = active_.region->scope.heads;
     for (int64_t head = 0, end = 0; head < sizes_.heads; head = end) {

@@ -15,27 +15,28 @@ bool finite(const std::vector<float>& values) {
 
 Result<void> check_scope(const std::string& name, const EditScope& scope) {
   if (scope.first_step <= scope.last_step) return {};
-  return broken(text(name, ".scope.first_step is ", scope.first_step, ", after last_step, ",
-                     scope.last_step));
+  return kRules.broken(text(name, ".scope.first_step is ", scope.first_step, ", after last_step, ",
+                            scope.last_step));
 }
 
 Result<void> check_factors(const std::string& name, const std::vector<KeyFactor>& factors,
                            bool not_negative) {
   for (size_t i = 0; i < factors.size(); ++i)
     if (!std::isfinite(factors[i].factor) || (not_negative && factors[i].factor < 0))
-      return broken(text(name, ".factors[", i, "].factor is ", factors[i].factor,
-                         "; it must be finite", not_negative ? " and not negative" : ""));
+      return kRules.broken(text(name, ".factors[", i, "].factor is ", factors[i].factor,
+                                "; it must be finite", not_negative ? " and not negative" : ""));
   return {};
 }
 
 Result<void> check_blend(const std::string& name, const std::vector<StepBlend>& blend) {
   for (size_t i = 0; i < blend.size(); ++i) {
     if (i > 0 && blend[i].first_step <= blend[i - 1].first_step)
-      return broken(
+      return kRules.broken(
           text(name, ".blend[", i, "].first_step is ", blend[i].first_step, "; steps must rise"));
     for (const float weight : blend[i].weights)
       if (!(weight >= 0.0f && weight <= 1.0f))
-        return broken(text(name, ".blend[", i, "].weights has ", weight, "; weights are 0 to 1"));
+        return kRules.broken(
+            text(name, ".blend[", i, "].weights has ", weight, "; weights are 0 to 1"));
   }
   return {};
 }
@@ -45,9 +46,10 @@ Result<void> check_prompt(const std::string& name, const PromptEdit& edit) {
   WEFT_TRY(check_factors(name, edit.factors, false));
   WEFT_TRY(check_blend(name, edit.blend));
   if (edit.base == edit.item && !edit.alignment.matrix.empty())
-    return broken(text(name, ".base and item are both ", edit.item, "; a matrix needs two items"));
+    return kRules.broken(
+        text(name, ".base and item are both ", edit.item, "; a matrix needs two items"));
   if (!finite(edit.alignment.matrix) || !finite(edit.alignment.alpha))
-    return broken(name + ".alignment has a number that is not finite");
+    return kRules.broken(name + ".alignment has a number that is not finite");
   return {};
 }
 
@@ -56,8 +58,8 @@ Result<void> check_regions(const std::string& name, const RegionEdit& edit) {
   for (const auto* ids : {&edit.row_regions, &edit.key_regions})
     for (const int32_t id : *ids)
       if (id < -1 || id > kMaxRegion)
-        return broken(text(name, ids == &edit.row_regions ? ".row_regions" : ".key_regions",
-                           " has ", id, "; regions are -1 to ", kMaxRegion));
+        return kRules.broken(text(name, ids == &edit.row_regions ? ".row_regions" : ".key_regions",
+                                  " has ", id, "; regions are -1 to ", kMaxRegion));
   return {};
 }
 
@@ -68,7 +70,7 @@ Result<void> check_below(const std::string& name, const std::vector<uint32_t>& l
                          const char* what) {
   for (const uint32_t number : list)
     if (number >= count)
-      return broken(text(name, " has ", number, "; the call has ", count, " ", what));
+      return kRules.broken(text(name, " has ", number, "; the call has ", count, " ", what));
   return {};
 }
 
@@ -76,15 +78,15 @@ Result<void> check_keys_below(const std::string& name, const std::vector<KeyFact
                               int64_t count) {
   for (size_t i = 0; i < factors.size(); ++i)
     if (factors[i].key >= count)
-      return broken(text(name, ".factors[", i, "].key is ", factors[i].key, "; the call has ",
-                         count, " keys"));
+      return kRules.broken(text(name, ".factors[", i, "].key is ", factors[i].key,
+                                "; the call has ", count, " keys"));
   return {};
 }
 
 // Empty, or of the wanted length.
 Result<void> check_size(const std::string& name, size_t found, int64_t wanted, const char* what) {
   if (found == 0 || found == static_cast<size_t>(wanted)) return {};
-  return broken(text(name, " has ", found, " numbers; ", what, " makes ", wanted));
+  return kRules.broken(text(name, " has ", found, " numbers; ", what, " makes ", wanted));
 }
 
 // The blend of a step; null: 1.
@@ -113,11 +115,11 @@ Result<void> check_region(const std::string& name, const RegionEdit& edit, const
   WEFT_TRY(check_below(name + ".scope.heads", edit.scope.heads, sizes.heads, "heads"));
   WEFT_TRY(check_below(name + ".items", edit.items, sizes.batch, "items"));
   if (edit.row_regions.size() != static_cast<size_t>(sizes.q_len))
-    return broken(text(name, ".row_regions has ", edit.row_regions.size(), " rows; the call has ",
-                       sizes.q_len));
+    return kRules.broken(text(name, ".row_regions has ", edit.row_regions.size(),
+                              " rows; the call has ", sizes.q_len));
   if (edit.key_regions.size() != static_cast<size_t>(sizes.kv_len))
-    return broken(text(name, ".key_regions has ", edit.key_regions.size(), " keys; the call has ",
-                       sizes.kv_len));
+    return kRules.broken(text(name, ".key_regions has ", edit.key_regions.size(),
+                              " keys; the call has ", sizes.kv_len));
   return {};
 }
 
@@ -163,7 +165,7 @@ Result<void> check(const AttentionEdits& edits) {
     const KeyEdit& edit = edits.keys[i];
     const std::string name = numbered("keys", i);
     if (edit.kind < KeyEditKind::scale_values || edit.kind > KeyEditKind::scale_scores)
-      return broken(
+      return kRules.broken(
           text(name, ".kind is ", static_cast<int32_t>(edit.kind), ", which is no KeyEditKind"));
     WEFT_TRY(check_scope(name, edit.scope));
     WEFT_TRY(check_factors(name, edit.factors, edit.kind == KeyEditKind::scale_weights));
@@ -201,9 +203,9 @@ Result<void> check(const AttentionEdits& edits, const EditPlace& place, const Si
     if (!acts(edit.scope, place)) continue;
     WEFT_TRY(check_prompt(numbered("prompts", i), edit, sizes));
     if (std::ranges::find(edited, edit.item) != edited.end())
-      return broken(text("prompts[", i, "].item is ", edit.item,
-                         ", which another prompt edit changes at layer ", place.layer, ", step ",
-                         place.step));
+      return kRules.broken(text("prompts[", i, "].item is ", edit.item,
+                                ", which another prompt edit changes at layer ", place.layer,
+                                ", step ", place.step));
     edited.push_back(edit.item);
   }
   bool regions = false;
@@ -211,8 +213,8 @@ Result<void> check(const AttentionEdits& edits, const EditPlace& place, const Si
     if (!acts(edits.regions[i].scope, place)) continue;
     WEFT_TRY(check_region(numbered("regions", i), edits.regions[i], sizes));
     if (regions)
-      return broken(text("regions[", i, "] acts beside another region edit at layer ", place.layer,
-                         ", step ", place.step));
+      return kRules.broken(text("regions[", i, "] acts beside another region edit at layer ",
+                                place.layer, ", step ", place.step));
     regions = true;
   }
   return {};

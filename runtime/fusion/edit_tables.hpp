@@ -4,14 +4,13 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/checks.hpp"
 #include "base/text.hpp"
 #include "weft/attention_edit.hpp"
 
 namespace weft::edit {
 
-inline std::unexpected<Error> broken(std::string message) {
-  return fail(Code::invalid_argument, "attention_edit: " + std::move(message));
-}
+inline constexpr checks::Rules kRules{"attention_edit"};
 
 // Of the call that is edited.
 struct Sizes {

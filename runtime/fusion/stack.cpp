@@ -178,6 +178,7 @@ bool has_window(const AttentionCall& options) {
   return options.causal || options.window_left != -1 || options.window_right != -1;
 }
 
+// What check_used does not look at, where a similarity is the whole stack.
 Result<void> check_similarity(const Rules& rules, const FusionStack& stack,
                               const FusionCall& call) {
   if (!stack.steps.empty())
@@ -186,17 +187,9 @@ Result<void> check_similarity(const Rules& rules, const FusionStack& stack,
   const std::pair<const char*, bool> others[] = {
       {"latents", static_cast<bool>(stack.latents)},
       {"context_output", static_cast<bool>(call.context_output)},
-      {"query_position", static_cast<bool>(call.query_position)},
-      {"context_position", static_cast<bool>(call.context_position)},
-      {"query_angles", static_cast<bool>(call.query_angles)},
-      {"key_angles", static_cast<bool>(call.key_angles)},
-      {"row_factors", static_cast<bool>(call.row_factors)},
-      {"feed_forward_factors", static_cast<bool>(call.feed_forward_factors)},
-      {"more_sources", !call.more_sources.empty()},
       {"attention", first_given(call.attention) != nullptr || has_window(call.attention)},
       {"swapped_attention",
-       first_given(call.swapped_attention) != nullptr || has_window(call.swapped_attention)},
-      {"attend", static_cast<bool>(call.attend)}};
+       first_given(call.swapped_attention) != nullptr || has_window(call.swapped_attention)}};
   for (const auto& [name, given] : others)
     if (given) return rules.broken(text(name, " is given; similarity has no use for it"));
   return {};
@@ -225,7 +218,10 @@ Result<void> check_used(const Rules& rules, const FusionStack& stack, const Fusi
       {"more_sources", !call.more_sources.empty(), plain && sources},
       {"attend", static_cast<bool>(call.attend), across}};
   for (const auto& [name, given, used] : rows)
-    if (given && !used) return rules.broken(text(name, " is given; no step of the stack uses it"));
+    if (given && !used)
+      return rules.broken(
+          text(name, " is given; ",
+               stack.similarity ? "similarity has no use for it" : "no step of the stack uses it"));
   if (back) return {};
   if (const char* name = first_given(call.swapped_attention))
     return rules.broken(
@@ -275,7 +271,7 @@ Result<void> check(const Rules& rules, const FusionStack& stack, const FusionCal
   WEFT_TRY(check_projection(rules, "input", stack.input, call.context.shape.back()));
   WEFT_TRY(check_memory(rules, call));
   if (chunked) WEFT_TRY(check_chunk_options(rules, call.attention));
-  if (stack.similarity) return check_similarity(rules, stack, call);
+  if (stack.similarity) WEFT_TRY(check_similarity(rules, stack, call));
   if (!stack.steps.empty() && stack.steps[0].together)
     return rules.broken("steps[0].together is true; there is no step before it");
   return check_used(rules, stack, call);

@@ -51,9 +51,8 @@ Result<void> add(Recorder& recorder, const AddCall& call) {
                               {"output", call.output}}));
   if (call.output.elements() == 0) return {};
   const decide::SimpleChoice choice = decide::choose_simple(decide::Simple::add, device.traits());
-  const auto groups = ops::element_grid(device.traits(), shape.output.count, shape.output.dim,
-                                        choice.local_size);
-  WEFT_TRY(rules.grid(device.traits(), groups, {"blocks of elements", "blocks of elements", ""}));
+  WEFT_ASSIGN(const auto groups, ops::element_grid(rules, device.traits(), shape.output.count,
+                                                   shape.output.dim, choice.local_size));
 
   WEFT_ASSIGN(
       const vulkan::Pipeline* pipeline,

@@ -26,26 +26,22 @@ inline std::array<uint64_t, 3> folded_grid(const DeviceTraits& traits, uint64_t 
   return {x, checks::ceil_div(workgroups, x), 1};
 }
 
-// The same for kernels whose invocations own four elements of a row.
-inline std::array<uint64_t, 3> element_grid(const DeviceTraits& traits, uint64_t rows, uint64_t dim,
-                                            uint32_t local_size) {
-  return folded_grid(traits, checks::ceil_div(rows * checks::ceil_div(dim, 4), local_size));
-}
-
-// The same for slices of [batch, heads, length, dim]: each has a place along z, heads fastest.
-inline std::array<uint64_t, 3> slice_grid(const DeviceTraits& traits, uint64_t groups_of_slice,
-                                          uint32_t local_size, uint64_t slices) {
-  auto groups = folded_grid(traits, checks::ceil_div(groups_of_slice, local_size));
-  groups[2] = slices;
+// The same for kernels whose invocations own four elements of a row; errors: more than the device's grids hold.
+inline Result<std::array<uint64_t, 3>> element_grid(const checks::Rules& rules, const DeviceTraits& traits,
+                                                    uint64_t rows, uint64_t dim, uint32_t local_size) {
+  const auto groups = folded_grid(traits, checks::ceil_div(rows * checks::ceil_div(dim, 4), local_size));
+  WEFT_TRY(rules.grid(traits, groups, {"blocks of elements", "blocks of elements", ""}));
   return groups;
 }
 
-inline constexpr std::array<const char*, 3> kSliceGridAxes = {
-    "blocks of elements", "blocks of elements", "heads times the batch"};
-
-// Elements from one row of [batch, heads, length, dim] to the next; validated to fit.
-inline uint32_t row_stride(const Tensor& tensor) {
-  return static_cast<uint32_t>(checks::stride_elements(tensor, tensor.rank() - 2));
+// The same for slices of [batch, heads, length, dim]: each has a place along z, heads fastest.
+inline Result<std::array<uint64_t, 3>> slice_grid(const checks::Rules& rules, const DeviceTraits& traits,
+                                                  uint64_t groups_of_slice, uint32_t local_size,
+                                                  uint64_t slices) {
+  auto groups = folded_grid(traits, checks::ceil_div(groups_of_slice, local_size));
+  groups[2] = slices;
+  WEFT_TRY(rules.grid(traits, groups, {"blocks of elements", "blocks of elements", "heads times the batch"}));
+  return groups;
 }
 
 }  // namespace weft::ops

@@ -21,9 +21,8 @@ Result<void> gather(Recorder& recorder, const GatherCall& call) {
   if (call.output.elements() == 0) return {};
   const decide::SimpleChoice choice =
       decide::choose_simple(decide::Simple::gather, device.traits());
-  const auto groups = ops::element_grid(device.traits(), shape.output.count, shape.output.dim,
-                                        choice.local_size);
-  WEFT_TRY(rules.grid(device.traits(), groups, {"blocks of elements", "blocks of elements", ""}));
+  WEFT_ASSIGN(const auto groups, ops::element_grid(rules, device.traits(), shape.output.count,
+                                                   shape.output.dim, choice.local_size));
 
   std::array<uint32_t, WEFT_GATHER_ALIGNED + 1> constants{};
   constants[WEFT_GATHER_LOCAL_SIZE] = choice.local_size;

@@ -10,7 +10,8 @@
 namespace weft {
 namespace {
 
-using checks::stride_bytes;
+using checks::row_stride;
+using checks::set_slice;
 using ops::MixKeysShape;
 using params::MixKeysPush;
 
@@ -35,21 +36,13 @@ schedule::Operation make_operation(const MixKeysCall& call, const MixKeysShape& 
   push.rows = shape.length;
   push.kv_len = shape.kv_len;
   push.dim = shape.dim;
-  push.data_stride_batch = stride_bytes(call.input, 0);
-  push.data_stride_head = stride_bytes(call.input, 1);
-  push.data_stride_row = ops::row_stride(call.input);
-  push.result_stride_batch = stride_bytes(call.output, 0);
-  push.result_stride_head = stride_bytes(call.output, 1);
-  push.result_stride_row = ops::row_stride(call.output);
-  if (call.factors) {
-    push.factors_stride_batch = stride_bytes(call.factors, 0);
-    push.factors_stride_head = stride_bytes(call.factors, 1);
-  }
-  if (call.matrix) {
-    push.matrix_stride_batch = stride_bytes(call.matrix, 0);
-    push.matrix_stride_head = stride_bytes(call.matrix, 1);
-    push.matrix_stride_row = ops::row_stride(call.matrix);
-  }
+  set_slice(call.input, push.data_stride_batch, push.data_stride_head);
+  push.data_stride_row = row_stride(call.input);
+  set_slice(call.output, push.result_stride_batch, push.result_stride_head);
+  push.result_stride_row = row_stride(call.output);
+  set_slice(call.factors, push.factors_stride_batch, push.factors_stride_head);
+  set_slice(call.matrix, push.matrix_stride_batch, push.matrix_stride_head);
+  if (call.matrix) push.matrix_stride_row = row_stride(call.matrix);
   schedule::Operation operation("mix_keys", kernel, pipeline);
   operation.push(push);
   operation.read(call.input, offsetof(MixKeysPush, data));
@@ -75,10 +68,9 @@ Result<void> mix_keys(Recorder& recorder, const MixKeysCall& call) {
   if (call.output.elements() == 0) return {};
   const decide::SimpleChoice choice =
       decide::choose_simple(decide::Simple::mix_keys, device.traits());
-  const auto groups =
-      ops::slice_grid(device.traits(), shape.length * checks::ceil_div(shape.dim, 4),
-                      choice.local_size, uint64_t{shape.batch} * shape.heads);
-  WEFT_TRY(rules.grid(device.traits(), groups, ops::kSliceGridAxes));
+  WEFT_ASSIGN(const auto groups,
+              ops::slice_grid(rules, device.traits(), shape.length * checks::ceil_div(shape.dim, 4),
+                              choice.local_size, uint64_t{shape.batch} * shape.heads));
   WEFT_ASSIGN(
       const vulkan::Pipeline* pipeline,
       vulkan::pipeline(*device.state(), choice.shader, constants(call, shape, choice.local_size)));

@@ -20,9 +20,8 @@ Result<void> multiply(Recorder& recorder, const MultiplyCall& call) {
   if (call.output.elements() == 0) return {};
   const decide::SimpleChoice choice =
       decide::choose_simple(decide::Simple::multiply, device.traits());
-  const auto groups =
-      ops::element_grid(device.traits(), shape.output.count, shape.output.dim, choice.local_size);
-  WEFT_TRY(rules.grid(device.traits(), groups, {"blocks of elements", "blocks of elements", ""}));
+  WEFT_ASSIGN(const auto groups, ops::element_grid(rules, device.traits(), shape.output.count,
+                                                   shape.output.dim, choice.local_size));
 
   std::array<uint32_t, WEFT_MULTIPLY_ALIGNED + 1> constants{};
   constants[WEFT_MULTIPLY_LOCAL_SIZE] = choice.local_size;

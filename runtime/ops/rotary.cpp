@@ -11,7 +11,8 @@ namespace weft {
 namespace {
 
 using checks::ceil_div;
-using checks::stride_bytes;
+using checks::row_stride;
+using checks::set_slice;
 using ops::RotaryShape;
 using params::RotaryPush;
 
@@ -21,13 +22,11 @@ RotaryPush make_push(const RotaryCall& call, const RotaryShape& shape) {
   push.rows = shape.length;
   push.dim = shape.dim;
   push.turned = shape.turned;
-  push.data_stride_batch = stride_bytes(call.input, 0);
-  push.data_stride_head = stride_bytes(call.input, 1);
-  push.data_stride_row = ops::row_stride(call.input);
-  push.angles_stride_row = ops::row_stride(call.angles);
-  push.result_stride_batch = stride_bytes(call.output, 0);
-  push.result_stride_head = stride_bytes(call.output, 1);
-  push.result_stride_row = ops::row_stride(call.output);
+  set_slice(call.input, push.data_stride_batch, push.data_stride_head);
+  push.data_stride_row = row_stride(call.input);
+  push.angles_stride_row = row_stride(call.angles);
+  set_slice(call.output, push.result_stride_batch, push.result_stride_head);
+  push.result_stride_row = row_stride(call.output);
   return push;
 }
 
@@ -43,9 +42,9 @@ Result<void> rotary(Recorder& recorder, const RotaryCall& call) {
   const decide::SimpleChoice choice =
       decide::choose_simple(decide::Simple::rotary, device.traits());
   const uint64_t parts = ceil_div(shape.turned, 8) + ceil_div(shape.dim - shape.turned, 8);
-  const auto groups = ops::slice_grid(device.traits(), shape.length * parts, choice.local_size,
-                                      uint64_t{shape.batch} * shape.heads);
-  WEFT_TRY(rules.grid(device.traits(), groups, ops::kSliceGridAxes));
+  WEFT_ASSIGN(const auto groups,
+              ops::slice_grid(rules, device.traits(), shape.length * parts, choice.local_size,
+                              uint64_t{shape.batch} * shape.heads));
 
   std::array<uint32_t, WEFT_ROTARY_ALIGNED + 1> constants{};
   constants[WEFT_ROTARY_LOCAL_SIZE] = choice.local_size;

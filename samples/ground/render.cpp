@@ -124,19 +124,22 @@ struct Layout {
   float word_pitch_y = 0.0f;
   float caption_y = 0.0f;
 
+  // The head of a page, and the room for pictures beside each other, whose longer side is `side`.
+  Layout(const Image& image, decltype(kPanelSide) side)
+      : panel(panel_size(image, side)),
+        panel_room(std::max(static_cast<float>(panel.width), kLeastPanelWidth)),
+        width(2 * panel_room + kGap + kScaleGap + kScaleWidth + kTickRoom),
+        title_y(kMargin + kTitle.capital_px),
+        heading_y(title_y + 40.0f),
+        panel_y(heading_y + 14.0f) {}
+
   float panel_x(size_t index) const {
     return kMargin + static_cast<float>(index) * (panel_room + kGap);
   }
 };
 
 Layout lay_out(const Report& report) {
-  Layout layout;
-  layout.panel = panel_size(report.image, kPanelSide);
-  layout.panel_room = std::max(static_cast<float>(layout.panel.width), kLeastPanelWidth);
-  layout.width = 2 * layout.panel_room + kGap + kScaleGap + kScaleWidth + kTickRoom;
-  layout.title_y = kMargin + kTitle.capital_px;
-  layout.heading_y = layout.title_y + 40.0f;
-  layout.panel_y = layout.heading_y + 14.0f;
+  Layout layout(report.image, kPanelSide);
   float y = layout.panel_y + std::max(static_cast<float>(layout.panel.height), kLeastPanelHeight);
   if (!report.words.empty()) {
     const size_t count = report.words.size();
@@ -356,13 +359,7 @@ Result<Image> render(const Report& report) {
 Result<Image> render(const Comparison& comparison) {
   for (const ComparedAnswer* answer : {&comparison.before, &comparison.after})
     WEFT_TRY(check_answer(comparison.image, answer->probabilities, answer->box));
-  Layout layout;
-  layout.panel = panel_size(comparison.image, kComparedSide);
-  layout.panel_room = std::max(static_cast<float>(layout.panel.width), kLeastPanelWidth);
-  layout.width = 2 * layout.panel_room + kGap + kScaleGap + kScaleWidth + kTickRoom;
-  layout.title_y = kMargin + kTitle.capital_px;
-  layout.heading_y = layout.title_y + 40.0f;
-  layout.panel_y = layout.heading_y + 14.0f;
+  Layout layout(comparison.image, kComparedSide);
   const float row = static_cast<float>(layout.panel.height) + kRowGap;
   layout.caption_y = layout.panel_y + 2 * row - kRowGap + 44.0f;
   layout.height = layout.caption_y + (comparison.caption.empty() ? -44.0f : 0.0f) + kMargin;

@@ -1,6 +1,7 @@
 #include "device/compare.hpp"
 
 #include <algorithm>
+#include <catch2/catch_test_macros.hpp>
 #include <cmath>
 #include <sstream>
 
@@ -45,6 +46,16 @@ double largest_size(const reference::Array& values) {
 }
 
 }  // namespace
+
+double largest_difference(const std::vector<float>& found, const std::vector<float>& expected) {
+  REQUIRE(found.size() == expected.size());
+  double largest = 0;
+  for (size_t i = 0; i < found.size(); ++i) {
+    const double difference = std::abs(static_cast<double>(found[i]) - expected[i]);
+    largest = difference <= largest ? largest : difference;  // a NaN stays
+  }
+  return largest;
+}
 
 std::string compare(const char* name, const std::vector<std::byte>& bytes,
                     const cases::Placement& placement, const reference::Array& expected,

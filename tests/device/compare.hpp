@@ -24,6 +24,9 @@ namespace weft::test {
 
 inline constexpr double kUnit = 0x1p-24;
 
+// The largest difference of two arrays, which a test requires to be of one size; NaN where one of them has a NaN.
+double largest_difference(const std::vector<float>& found, const std::vector<float>& expected);
+
 // Allowed fp32 error of element i of the reference array.
 using Allowed = std::function<double(size_t)>;
 

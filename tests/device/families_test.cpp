@@ -8,6 +8,7 @@
 #include <map>
 #include <set>
 
+#include "device/compare.hpp"
 #include "device/fixture.hpp"
 #include "weft/checkpoint.hpp"
 #include "weft/families.hpp"
@@ -139,16 +140,6 @@ std::vector<float> fetch(const Device& device, const Tensor& tensor) {
   for (const uint16_t bits : must(device.download<uint16_t>(tensor)))
     values.push_back(from_f16(bits));
   return values;
-}
-
-double largest_difference(const std::vector<float>& found, const std::vector<float>& expected) {
-  REQUIRE(found.size() == expected.size());
-  double largest = 0;
-  for (size_t i = 0; i < found.size(); ++i) {
-    const double difference = std::abs(static_cast<double>(found[i]) - expected[i]);
-    largest = difference <= largest ? largest : difference;  // a NaN stays
-  }
-  return largest;
 }
 
 // The error of each output there is.

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "device/compare.hpp"
 #include "device/fixture.hpp"
 #include "ground/evaluate.hpp"
 #include "ground/metrics.hpp"
@@ -29,16 +30,6 @@ std::vector<float> values(const Safetensors& file, const std::string& name) {
   if (view.type == ElementType::u16)
     for (float& value : result) value = static_cast<float>(value / kFixedPoint);
   return result;
-}
-
-double largest_difference(const std::vector<float>& found, const std::vector<float>& expected) {
-  REQUIRE(found.size() == expected.size());
-  double largest = 0;
-  for (size_t i = 0; i < found.size(); ++i) {
-    const double difference = std::abs(static_cast<double>(found[i]) - expected[i]);
-    largest = difference <= largest ? largest : difference;  // a NaN stays
-  }
-  return largest;
 }
 
 // Rows `scene`, `scene` + 16, ... of [heads][256][256]: what the vectors hold of patch self-attention.

@@ -25,7 +25,7 @@ inline constexpr FamilyTable kT5 = {
     .scale = 1.0f,
     .head_dim = 64};
 
-inline constexpr PartRow kBartParts[] = {
+inline constexpr PartRow kEncoderAttnProjections[] = {
     {Part::query_weight, "encoder_attn.q_proj.weight", "QD"},
     {Part::query_bias, "encoder_attn.q_proj.bias", "Q"},
     {Part::key_weight, "encoder_attn.k_proj.weight", "QC"},
@@ -34,9 +34,12 @@ inline constexpr PartRow kBartParts[] = {
     {Part::value_bias, "encoder_attn.v_proj.bias", "Q"},
     {Part::out_weight, "encoder_attn.out_proj.weight", "DQ"},
     {Part::out_bias, "encoder_attn.out_proj.bias", "D"},
+};
+inline constexpr PartRow kEncoderAttnPostNorm[] = {
     {Part::post_norm_weight, "encoder_attn_layer_norm.weight", "D"},
     {Part::post_norm_bias, "encoder_attn_layer_norm.bias", "D"},
 };
+inline constexpr auto kBartParts = together(kEncoderAttnProjections, kEncoderAttnPostNorm);
 inline constexpr StepTable kBartSteps[] = {{.parts = kBartParts}};
 inline constexpr const char* kBartNames[] = {"layernorm_embedding.weight",
                                              "!decoder.layer_norm.weight"};
@@ -59,18 +62,11 @@ inline constexpr FamilyTable kMarian = {
     .head_dim = 64,
     .evidence = {.names = kMarianNames}};
 
-inline constexpr PartRow kMbartParts[] = {
-    {Part::query_weight, "encoder_attn.q_proj.weight", "QD"},
-    {Part::query_bias, "encoder_attn.q_proj.bias", "Q"},
-    {Part::key_weight, "encoder_attn.k_proj.weight", "QC"},
-    {Part::key_bias, "encoder_attn.k_proj.bias", "Q"},
-    {Part::value_weight, "encoder_attn.v_proj.weight", "QC"},
-    {Part::value_bias, "encoder_attn.v_proj.bias", "Q"},
-    {Part::out_weight, "encoder_attn.out_proj.weight", "DQ"},
-    {Part::out_bias, "encoder_attn.out_proj.bias", "D"},
+inline constexpr PartRow kEncoderAttnQueryNorm[] = {
     {Part::query_norm_weight, "encoder_attn_layer_norm.weight", "D"},
     {Part::query_norm_bias, "encoder_attn_layer_norm.bias", "D"},
 };
+inline constexpr auto kMbartParts = together(kEncoderAttnProjections, kEncoderAttnQueryNorm);
 inline constexpr StepTable kMbartSteps[] = {{.parts = kMbartParts}};
 // Where norms come first, there is one after the last layer.
 inline constexpr const char* kMbartNames[] = {"decoder.layer_norm.weight"};
@@ -83,7 +79,7 @@ inline constexpr FamilyTable kMbart = {
     .head_dim = 64,
     .evidence = {.names = kMbartNames}};
 
-inline constexpr PartRow kWhisperParts[] = {
+inline constexpr PartRow kWhisperProjections[] = {
     {Part::query_weight, "encoder_attn.q_proj.weight", "QD"},
     {Part::query_bias, "encoder_attn.q_proj.bias", "Q"},
     {Part::key_weight, "encoder_attn.k_proj.weight", "QC"},
@@ -92,9 +88,8 @@ inline constexpr PartRow kWhisperParts[] = {
     {Part::value_bias, "encoder_attn.v_proj.bias", "Q"},
     {Part::out_weight, "encoder_attn.out_proj.weight", "DQ"},
     {Part::out_bias, "encoder_attn.out_proj.bias", "D"},
-    {Part::query_norm_weight, "encoder_attn_layer_norm.weight", "D"},
-    {Part::query_norm_bias, "encoder_attn_layer_norm.bias", "D"},
 };
+inline constexpr auto kWhisperParts = together(kWhisperProjections, kEncoderAttnQueryNorm);
 inline constexpr StepTable kWhisperSteps[] = {{.parts = kWhisperParts}};
 
 inline constexpr FamilyTable kWhisper = {

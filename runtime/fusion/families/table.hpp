@@ -3,6 +3,8 @@
 // family.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <span>
 
@@ -84,6 +86,16 @@ struct PartRow {
   const char* shape;
   Need need = Need::required;
 };
+
+// The rows of both.
+template <size_t N, size_t M>
+consteval std::array<PartRow, N + M> together(const PartRow (&first)[N],
+                                              const PartRow (&second)[M]) {
+  std::array<PartRow, N + M> all{};
+  std::copy_n(first, N, all.begin());
+  std::copy_n(second, M, all.begin() + N);
+  return all;
+}
 
 enum class Layers : uint8_t {
   none,   // the step is there once
