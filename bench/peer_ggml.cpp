@@ -8,7 +8,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <limits>
 #include <memory>
 
@@ -175,10 +177,15 @@ void set_environment(const char* name, const std::string& value) {
 #endif
 }
 
-Backend init(ggml_backend_dev_t device) {
+// Null where the device lacks what ggml needs, which its Vulkan backend says by throwing.
+Backend init(ggml_backend_dev_t device) try {
   return Backend(ggml_backend_dev_init(device, nullptr), [](ggml_backend_t backend) {
     if (backend) ggml_backend_free(backend);
   });
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "weft_bench: goes on without ggml on %s: %s\n",
+               ggml_backend_dev_description(device), error.what());
+  return nullptr;
 }
 
 ggml_backend_dev_t find_device(const char* registry, const std::string& name) {
@@ -211,12 +218,13 @@ std::vector<Peer> ggml_peers(int threads, uint32_t device_index, const DeviceTra
   std::vector<Peer> peers;
   if (const auto device = find_device("CPU", "")) {
     const Backend backend = init(device);
-    set_threads(device, backend.get(), threads);
     const std::string settings = ", threads: " + std::to_string(threads);
-    if (backend)
+    if (backend) {
+      set_threads(device, backend.get(), threads);
       peers.push_back({"ggml_cpu", version, [=](Measured& measured) {
                          return offer(backend, "ggml_cpu", measured, settings, false);
                        }});
+    }
   }
   if (const auto device = find_device("Vulkan", traits.name)) {
     const Backend backend = init(device);
