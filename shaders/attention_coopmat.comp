@@ -5,6 +5,7 @@
 // keys, which is how matrix units want the side that is summed over. Dims end in zeros up to whole
 // matrices. Scores, statistics and sums are fp32; weights are rounded to the matrices' 16-bit type,
 // times kWeightScale so that few of them are subnormal. One chunk of value elements a workgroup.
+// Steps of which masks, windows and regions leave no row a key are passed over (lib/coopmat_keys.glsl).
 // Needs 16-bit storage and arithmetic, cooperative matrices, shuffles, full subgroups of a known
 // size. Shared memory: decide/shared_memory.cpp. Barriers in uniform flow only.
 // Grid: x = ceil(q_len / block_q) x chunks (chunk runs fastest), y = heads, z = batch.
@@ -82,7 +83,7 @@ shared float factors[kSubgroups * kMatrixM];                  // what sums of a 
 // Where kMasked: keys of the block whose values hold an infinity or NaN, by the block's number;
 // that block; the first such key that a row takes, and the key after the last.
 shared uint bad_keys[kBlockKv];
-shared uint bad[4];
+shared uint bad[3];
 
 MatrixA held[kRows * kHeadTiles];
 MatrixSum sum[kRows * kValueTiles];
@@ -95,16 +96,6 @@ uint scratch_base;             // of this subgroup
 uint block_row, block_rows, local0;
 uint chunk, chunk_dim;         // value elements of this workgroup
 uvec2 query, key, value;       // of the (item, head) slice; value from the chunk's first element
-uvec2 key_stride, value_stride;  // bytes from row to row
-
-// What one step reads: rows of key and value from here on, in elements
-struct Step {
-  uvec2 key, value;
-  uint key_stride, value_stride;
-  uint first, count;  // keys
-  uint number;        // from 1
-  bool null_keys;
-};
 
 // Queries reach matrices through the room for scores, packed as weights; all reads come first.
 void hold_query(uint t) {
@@ -133,50 +124,7 @@ void hold_query(uint t) {
   }
 }
 
-void stage_keys(Step step) {
-  const uint parts = kBlockKv * kKeyParts;
-  for (uint i = 0; i < (parts + kLocalSize - 1u) / kLocalSize; ++i) {
-    uint place = invocation + i * kLocalSize;
-    uint row = place / kKeyParts, part = place % kKeyParts;
-    uint start = min(row, step.count - 1u) * step.key_stride;
-    uvec4 bits = load_eight(kAligned, step.key, start, part, kHeadDim);
-    if (place < parts) keys[row * kKeyStride + part] = row < step.count ? bits : uvec4(0u);
-  }
-}
-
-// The bits of four value elements of a key of the step, which is remembered where one is not
-// finite; such elements are left out here.
-uvec2 load_value(Step step, uint j, uint group) {
-  uint start = min(j, step.count - 1u) * step.value_stride;
-  uvec2 bits = load_packed(kAligned, step.value, start, group, chunk_dim);
-  if (j >= step.count) bits = uvec2(0u);
-  if (kMasked && !step.null_keys) {
-    uvec2 wrong = not_finite(bits);
-    if ((wrong.x | wrong.y) != 0u) {
-      bits &= ~wrong;
-      atomicMax(bad_keys[j], step.number);
-      atomicMax(bad[0], step.number);
-    }
-  }
-  return bits;
-}
-
-// Eight pairs of keys run fastest: whole sectors are read, and few writes meet in a bank.
-void stage_values(Step step) {
-  const uint parts = kBlockKv / 2u * kValueGroups;
-  for (uint i = 0; i < (parts + kLocalSize - 1u) / kLocalSize; ++i) {
-    uint place = min(invocation + i * kLocalSize, parts - 1u);
-    uint pair = place / (8u * kValueGroups) * 8u + place % 8u, group = place / 8u % kValueGroups;
-    uvec2 even = load_value(step, 2u * pair, group), odd = load_value(step, 2u * pair + 1u, group);
-    uint at = 4u * group * kValueStride + pair;
-    if (invocation + i * kLocalSize < parts) {
-      values[at] = (even.x & 0xffffu) | (odd.x << 16);
-      values[at + kValueStride] = (even.x >> 16) | (odd.x & 0xffff0000u);
-      values[at + 2u * kValueStride] = (even.y & 0xffffu) | (odd.y << 16);
-      values[at + 3u * kValueStride] = (even.y >> 16) | (odd.y & 0xffff0000u);
-    }
-  }
-}
+#include "lib/coopmat_keys.glsl"
 
 // Remembers a key that a row takes and whose value is not finite.
 void note_bad(Step step, uint c) {
@@ -185,21 +133,22 @@ void note_bad(Step step, uint c) {
   atomicMax(bad[2], step.first + c + 1u);
 }
 
-// Four scores from key c of the step on, as they enter the softmax; kExcluded where the key takes
-// no part.
-vec4 finish_scores(Step step, uint t, uint c, vec4 raw) {
+// The scores of the invocation's group i of four keys, as they enter the softmax; kExcluded where
+// the key takes no part.
+vec4 finish_scores(Step step, uint t, uint i, vec4 raw) {
   vec4 result;
   [[unroll]] for (uint e = 0; e < 4u; ++e) {
     float score = cap_score(raw[e] * push.scale_log2);
-    bool keep = c + e < step.count;
-    if (kMasked) {
-      uint j = step.null_keys ? 0u : step.first + min(c + e, step.count - 1u);
-      float added = key_bias(block, rows[t], j);
-      if (step.null_keys) added = 0.0;
+    uint c = 4u * key_group(i) + e;
+    bool keep = c < step.count;
+    if (kLook) keep = (kept[t] & (1u << (4u * i + e))) != 0u;
+    if (kHasBias && !step.null_keys) {
+      uint j = step.first + min(c, step.count - 1u);
+      float added = load_bias(kBiasType, block.bias, rows[t].bias + j);
       keep = keep && added != kExcluded;
       score += added;
-      if (keep && bad[0] == step.number) note_bad(step, c + e);
     }
+    if (kMasked && keep && bad[0] == step.number) note_bad(step, c);
     result[e] = keep ? score : kExcluded;
   }
   return result;
@@ -212,8 +161,7 @@ void soften(Step step, uint t) {
   vec4 score[2u * kRowParts];
   float new_top = top[t];
   [[unroll]] for (uint i = 0; i < 2u * kRowParts; ++i) {
-    uint group = 2u * (part + i / 2u * kRowLanes) + i % 2u;
-    score[i] = finish_scores(step, t, 4u * group, uintBitsToFloat(scratch[base + group]));
+    score[i] = finish_scores(step, t, i, uintBitsToFloat(scratch[base + key_group(i)]));
     new_top = max(new_top, max(max(score[i].x, score[i].y), max(score[i].z, score[i].w)));
   }
   [[unroll]] for (uint i = 1u; i < kRowLanes; i *= 2u) {
@@ -294,42 +242,6 @@ void attend(Step step) {
       }
     }
   }
-}
-
-// The number-th step: blocks of null keys come first.
-Step find_step(uint number, uint null_blocks, uvec2 range, uint kv_head) {
-  Step step;
-  step.null_keys = kNullKeys && number < null_blocks;
-  step.number = number + 1u;
-  if (step.null_keys) {
-    step.first = number * kBlockKv;
-    step.count = min(args.null_len - step.first, kBlockKv);
-    step.key_stride = args.null_key_stride_row;
-    step.value_stride = args.null_value_stride_row;
-    step.key = address_step(args.null_key, args.null_key_stride_head, kv_head);
-    step.key = row_address(WEFT_TYPE_F16, step.key, step.key_stride, step.first);
-    step.value = address_step(args.null_value, args.null_value_stride_head, kv_head);
-    step.value = row_address(WEFT_TYPE_F16, step.value, step.value_stride, step.first);
-    step.value = address_add(step.value, chunk * kChunk * 2u);
-  } else {
-    step.first = range.x + (number - null_blocks) * kBlockKv;
-    step.count = min(range.y - step.first, kBlockKv);
-    step.key_stride = args.key_stride_row;
-    step.value_stride = args.value_stride_row;
-    step.key = row_address(WEFT_TYPE_F16, key, step.key_stride, step.first);
-    step.value = row_address(WEFT_TYPE_F16, value, step.value_stride, step.first);
-  }
-  return step;
-}
-
-void find_keys(uint kv_head) {
-  uint first = first_key_row(item);
-  key = slice_address(push.key, args.key_stride_batch, item.score, args.key_stride_head, kv_head);
-  key = row_address(WEFT_TYPE_F16, key, args.key_stride_row, first);
-  value = slice_address(push.value, args.value_stride_batch, item.value, args.value_stride_head,
-                        kv_head);
-  value = row_address(WEFT_TYPE_F16, value, args.value_stride_row, first);
-  value = address_add(value, chunk * kChunk * 2u);
 }
 
 // Where the rows of a matrix end: factors for the output, and logsumexp.
@@ -447,7 +359,9 @@ void start(uint head) {
   [[WEFT_EACH_TILE]] for (uint i = 0; i < kRows * kValueTiles; ++i) sum[i] = MatrixSum(0.0);
   if (kMasked) {
     if (invocation < kBlockKv) bad_keys[invocation] = 0u;
-    if (invocation < 4u) bad[invocation] = invocation == 1u ? 0xffffffffu : 0u;
+    if (invocation < 3u) bad[invocation] = invocation == 1u ? 0xffffffffu : 0u;
+    if (invocation < 2u) seen[invocation] = 0u;
+    barrier();
   }
 }
 
@@ -472,20 +386,25 @@ void main() {
   start(head);
   find_keys(kv_head);
 
-  uvec2 range = key_range(item, block_row, block_row + min(kBlockQ, max(block_rows, 1u)) - 1u);
-  uint null_blocks = kNullKeys ? (args.null_len + kBlockKv - 1u) / kBlockKv : 0u;
-  uint count = block_rows > 0u && range.y > range.x ? range.y - range.x : 0u;
-  uint blocks = null_blocks + (count + kBlockKv - 1u) / kBlockKv;
-  if (blocks > 0u) {
+  Walk walk;
+  walk.kv_head = kv_head;
+  walk.range = key_range(item, block_row, block_row + min(kBlockQ, max(block_rows, 1u)) - 1u);
+  walk.null_blocks = kNullKeys ? (args.null_len + kBlockKv - 1u) / kBlockKv : 0u;
+  uint count = block_rows > 0u && walk.range.y > walk.range.x ? walk.range.y - walk.range.x : 0u;
+  walk.blocks = walk.null_blocks + (count + kBlockKv - 1u) / kBlockKv;
+  if (walk.blocks > 0u) {
     uint number = 0;
     do {
-      Step step = find_step(number, null_blocks, range, kv_head);
-      barrier();  // all have done with the step before
-      stage_keys(step);
-      stage_values(step);
-      barrier();
-      attend(step);
-    } while (++number < blocks);
+      Step step;
+      bool sees = next_step(walk, number, step);
+      number = step.number;
+      if (sees) {
+        stage_keys(step);
+        stage_values(step);
+        barrier();
+        attend(step);
+      }
+    } while (number < walk.blocks);
   }
   write_rows(head, batch);
 }

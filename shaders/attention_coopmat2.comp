@@ -68,6 +68,10 @@ WEFT_BUFFER(16) readonly buffer Halfs { float16_t v[]; };
 
 // Where kMasked: the first key whose value holds an infinity or NaN, and the key after the last.
 shared uint bad_first, bad_end;
+// Where kLook: the last step of which some row sees a key, from 1, for even and for odd steps, so that
+// one is written while the one before is read. Windows need no look: all steps of their range are seen.
+const bool kLook = kRegions || kMaskKind != WEFT_MASK_NONE;
+shared uint seen[2];
 
 Queries queries;
 Scores top, weight_sum;  // the same maximum in a whole row; sums of a row's weights, column by column
@@ -111,6 +115,7 @@ Unchecked whole_part(Rows rows, const uint dim, uint first, const uint count, co
 struct Step {
   Rows key, value;
   uint first, count;  // keys
+  uint number;        // from 1
   bool null_keys;
 };
 
@@ -245,6 +250,26 @@ void load_values(Step step, out Values values) {
   if (kMasked && !step.null_keys) coopMatPerElementNV(values, values, take_finite, step.first);
 }
 
+// Whether the invocation finds a row that sees a key of the step, among its share of them.
+bool look(Step step) {
+  bool sees = false;
+  uint i = gl_LocalInvocationID.x;
+  do {
+    uint j = step.null_keys ? 0u : step.first + min(i % kBlockKv, step.count - 1u);
+    sees = row_sees(block, row_of(i / kBlockKv), j) || step.null_keys;
+    i += kLocalSize;
+  } while (!sees && i < kBlockQ * kBlockKv);
+  return sees;
+}
+
+// Steps of which no row of the workgroup sees a key are not read.
+bool workgroup_sees(Step step) {
+  if (!kLook) return true;
+  if (look(step)) seen[step.number % 2u] = step.number;
+  barrier();
+  return seen[step.number % 2u] == step.number;
+}
+
 // One step of the online softmax.
 void attend(Step step) {
   Keys keys;
@@ -271,6 +296,7 @@ void attend(Step step) {
 Step find_step(uint number, uint null_blocks, uvec2 range, uint kv_head) {
   Step step;
   step.null_keys = kNullKeys && number < null_blocks;
+  step.number = number + 1u;
   uvec2 keys = key, values = value;
   uint key_stride = args.key_stride_row, value_stride = args.value_stride_row;
   step.first = range.x + (number - null_blocks) * kBlockKv;
@@ -329,6 +355,8 @@ void start(uint head) {
     if (gl_LocalInvocationID.x == 0u) {
       bad_first = 0xffffffffu;
       bad_end = 0u;
+      seen[0] = 0u;
+      seen[1] = 0u;
     }
     barrier();
   }
@@ -367,7 +395,8 @@ void main() {
   if (blocks > 0u) {
     uint number = 0;
     [[dont_unroll]] do {
-      attend(find_step(number, null_blocks, range, head / push.group_size));
+      Step step = find_step(number, null_blocks, range, head / push.group_size);
+      if (workgroup_sees(step)) attend(step);
     } while (++number < blocks);
   }
   write_rows();

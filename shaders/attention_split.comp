@@ -68,6 +68,10 @@ const uint kMeeting = kBlockQ * kLocalSize;
 const uint kGathering = kSpans * kValueGroups;
 shared vec4 exchanged[kMeeting > kGathering ? kMeeting : kGathering];
 shared float tops[kSpans], weight_sums[kSpans];
+// Steps of which no row sees a key are passed over. The last step seen, from 1, for even and for odd steps, so that
+// one is written while the one before is read.
+const bool kLook = kMaskKind != WEFT_MASK_NONE || kRegions;
+shared uint seen[2];
 
 vec4 held[kBlockQ * kHeadSteps];  // the query rows, scaled
 vec4 sum[kBlockQ * kValueSteps];
@@ -175,14 +179,26 @@ void attend(uint first, uint end, uint key_stride_row, uint value_stride_row, co
   }
 }
 
+// Whether some row sees a key of the number-th step, of which each invocation looks at one.
+bool workgroup_sees(uint number, uint first, uint end) {
+  uint j = min(first + min(index, kSpans * kBlockKv - 1u), end - 1u);
+  bool sees = false;
+  [[unroll]] for (uint r = 0; r < kBlockQ; ++r) sees = sees || row_sees(block, rows[r], j);
+  if (sees) seen[number % 2u] = number;
+  barrier();
+  return seen[number % 2u] == number;
+}
+
 // Loops are tested at the end: drivers that mask lanes run what follows an exit once more, reads included.
 void attend_range(uvec2 keys, uint key_stride_row, uint value_stride_row, const bool masked) {
   key_stride = row_address(kKvType, uvec2(0u), key_stride_row, 1u);
   value_stride = row_address(kKvType, uvec2(0u), value_stride_row, 1u);
-  uint first = keys.x;
+  uint first = keys.x, number = 0;
   if (first < keys.y) {
     [[dont_unroll]] do {
-      attend(first, keys.y, key_stride_row, value_stride_row, masked);
+      bool sees = true;
+      if (masked && kLook) sees = workgroup_sees(++number, first, keys.y);
+      if (sees) attend(first, keys.y, key_stride_row, value_stride_row, masked);
       first += kSpans * kBlockKv;
     } while (first < keys.y);
   }
@@ -262,6 +278,10 @@ void main() {
     weight_sum[r] = top[r] != kExcluded ? 1.0 : 0.0;
   }
 
+  if (kLook) {
+    if (index < 2u) seen[index] = 0u;
+    barrier();
+  }
   if (kNullKeys && part == 0u) {
     key = address_step(args.null_key, args.null_key_stride_head, fold.kv_head);
     value = address_step(args.null_value, args.null_value_stride_head, fold.kv_head);

@@ -3,7 +3,7 @@
 // a workgroup are its invocations, or, where kBlockQ is 1, all invocations compute the same row: a driver that
 // knows what does not differ between them computes it once, in scalar instructions, and reads it without gathering.
 // Online softmax in the log2 domain, kBlockKv keys a step, all in fp32. Needs no device feature
-// (WEFT_NATIVE16: 16-bit storage). Shared memory: 0 bytes. No barriers, no subgroup operations.
+// (WEFT_NATIVE16: 16-bit storage). Shared memory: 0 bytes. No barriers; subgroups vote where masks are.
 // Grid: x = ceil(rows of a fold / kBlockQ) x parts x chunks (chunk runs fastest), y = folds of heads, z = of items.
 #version 460
 #extension GL_GOOGLE_include_directive : require
@@ -13,6 +13,7 @@
 #ifdef WEFT_NATIVE16
 #extension GL_EXT_shader_16bit_storage : require
 #endif
+#extension GL_KHR_shader_subgroup_vote : require
 
 #include "params.h"
 
@@ -40,6 +41,24 @@ const uint kValueGroups = (kValueDim + 3u) / 4u;
 const uint kChunkGroups = kValueChunk < kValueDim ? kValueChunk / 4u : kValueGroups;
 const uint kChunks = (kValueDim + kValueChunk - 1u) / kValueChunk;
 
+// Keys a step: the keys of elements read one by one take code, which takes seconds to compile.
+const bool kHalf = kKvType != WEFT_TYPE_F32, kHalfOrLong = kHalf || kHeadDim > 128u;
+const bool kOneKey = !kAligned && kHalfOrLong;
+const uint kStep = kOneKey ? 1u : kBlockKv;
+// So do 16-bit elements that each invocation picks and converts for itself: there loops read and write kPassGroups
+// groups a pass, always at the same place of the row, which moves on between passes.
+const uint kPassGroups = 4u;
+const bool kManyRows = kBlockQ > 1u;
+const bool kHalfQuery = kQueryType != WEFT_TYPE_F32, kHalfOutput = kOutputType != WEFT_TYPE_F32;
+const bool kManyReads = !kAligned || kHeadDim > 64u, kManyWrites = !kAligned || kValueDim > 64u;
+const bool kReadPasses = kManyRows && kHalfQuery && kManyReads;
+const bool kWritePasses = kManyRows && kHalfOutput && kManyWrites;
+const uint kPassReads = kReadPasses ? kHeadDim / 4u / kPassGroups * kPassGroups : 0u;
+const uint kPassWrites = kWritePasses ? (kChunkGroups - 1u) / kPassGroups * kPassGroups : 0u;
+
+// Steps of which no row of the subgroup sees a key are passed over.
+const bool kLook = kMaskKind != WEFT_MASK_NONE || kRegions;
+
 vec4 held[kHeadGroups];  // the query row, scaled
 vec4 sum[kChunkGroups];
 float top, weight_sum;
@@ -60,11 +79,11 @@ void touch_row(uvec2 base, const uint dim) {
 // Brings rows of a step into the caches, all at once: scalar code alone asks for too little at a time to keep memory
 // busy. Keys of the next step come while this one computes with its values, and values while it computes with its keys.
 void touch_keys(uint first) {
-  [[unroll]] for (uint j = 0; j < kBlockKv; ++j) touch_row(address_step(key, key_stride, first + j), kHeadDim);
+  [[unroll]] for (uint j = 0; j < kStep; ++j) touch_row(address_step(key, key_stride, first + j), kHeadDim);
 }
 
 void touch_values(uint first) {
-  [[unroll]] for (uint j = 0; j < kBlockKv; ++j) {
+  [[unroll]] for (uint j = 0; j < kStep; ++j) {
     touch_row(address_step(value, value_stride, first + j), kChunkGroups * 4u < kValueDim ? kChunkGroups * 4u : kValueDim);
   }
 }
@@ -121,19 +140,35 @@ void attend(uint first, const uint count, const bool masked, bool ahead, uint ne
   }
 }
 
+// The next whole step from `first` on that a row sees, or where whole steps end
+uint next_seen(uint first, uint end) {
+  bool sees;
+  do {
+    sees = false;
+    [[unroll]] for (uint j = 0; j < kStep; ++j) sees = sees || row_sees(block, row, first + j);
+    if (kBlockQ > 1u) sees = subgroupAny(sees);
+    first += sees ? 0u : kStep;
+  } while (!sees && first + kStep <= end);
+  return first;
+}
+
 // Loops are tested at the end: drivers that mask lanes run what follows an exit once more, reads included.
 void attend_range(uvec2 keys, const bool masked) {
   uint first = keys.x;
   // Only where rows follow each other: far apart, the next rows would drive each other out.
   bool ahead = kBlockQ == 1u && key_stride.x == kHeadDim << type_shift(kKvType) &&
                value_stride.x == kValueDim << type_shift(kKvType);
-  if (first + kBlockKv <= keys.y) {
-    do {
-      attend(first, kBlockKv, masked, ahead, min(first + kBlockKv, keys.y - kBlockKv));
-      first += kBlockKv;
-    } while (first + kBlockKv <= keys.y);
+  if (first + kStep <= keys.y) {
+    if (kLook) first = next_seen(first, keys.y);
+    if (first + kStep <= keys.y) {
+      do {
+        attend(first, kStep, masked, ahead, min(first + kStep, keys.y - kStep));
+        first += kStep;
+        if (kLook && first + kStep <= keys.y) first = next_seen(first, keys.y);
+      } while (first + kStep <= keys.y);
+    }
   }
-  if (first < keys.y) {
+  if (kStep > 1u && first < keys.y) {
     [[dont_unroll]] do {
       attend(first, 1u, masked, false, 0u);
     } while (++first < keys.y);
@@ -165,15 +200,46 @@ void find_keys(Item item, uint kv_head) {
 
 // A finished row, or this part of one
 void write_row(Fold fold, FoldedRow folded, uint f, uint part, bool first_chunk) {
-  if (split.parts == 1u) {
-    float inverse = inverse_of(weight_sum);
-    [[unroll]] for (uint g = 0; g < kChunkGroups; ++g) {
+  bool finished = split.parts == 1u;
+  float inverse = inverse_of(weight_sum);
+  if (kPassWrites > 0u) {
+    uint pass = 0;
+    [[dont_unroll]] do {
+      [[unroll]] for (uint n = 0; n < kPassGroups; ++n) {
+        if (finished) store_output(fold, folded, group0 + pass + n, sum[n] * inverse);
+        else store_sums(fold, part, f, group0 + pass + n, sum[n]);
+      }
+      [[unroll]] for (uint g = kPassGroups; g < kPassWrites; ++g) sum[g - kPassGroups] = sum[g];
+      pass += kPassGroups;
+    } while (pass < kPassWrites);
+  }
+  if (finished) {
+    [[unroll]] for (uint g = kPassWrites; g < kChunkGroups; ++g) {
       store_output(fold, folded, group0 + g, sum[g] * inverse);
     }
     if (has(WEFT_FEATURE_LOGSUMEXP) && first_chunk) store_logsumexp(fold, folded, top, weight_sum);
   } else {
-    [[unroll]] for (uint g = 0; g < kChunkGroups; ++g) store_sums(fold, part, f, group0 + g, sum[g]);
+    [[unroll]] for (uint g = kPassWrites; g < kChunkGroups; ++g) store_sums(fold, part, f, group0 + g, sum[g]);
     if (first_chunk) store_state(fold, part, f, top, weight_sum);
+  }
+}
+
+void hold_query(Fold fold, FoldedRow folded, Item item) {
+  uvec2 query = find_query(fold, item, kQueryType);
+  uint start = query_start(folded, kQueryType);
+  if (kPassReads > 0u) {
+    uint pass = 0;
+    [[dont_unroll]] do {
+      [[unroll]] for (uint g = kPassGroups; g < kPassReads; ++g) held[g - kPassGroups] = held[g];
+      [[unroll]] for (uint n = 0; n < kPassGroups; ++n) {
+        vec4 q = load_group(kQueryType, kAligned, query, start, pass + n, 4u);
+        held[kPassReads - kPassGroups + n] = q * push.scale_log2;
+      }
+      pass += kPassGroups;
+    } while (pass < kPassReads);
+  }
+  [[unroll]] for (uint g = kPassReads; g < kHeadGroups; ++g) {
+    held[g] = load_group(kQueryType, kAligned, query, start, g, kHeadDim - 4u * g) * push.scale_log2;
   }
 }
 
@@ -190,11 +256,7 @@ void main() {
   FoldedRow folded = folded_row(fold, f);
   block = read_block(item, fold.head, fold.block_row);
   row = read_folded_row(item, block, fold, folded);
-  uvec2 query = find_query(fold, item, kQueryType);
-  [[unroll]] for (uint g = 0; g < kHeadGroups; ++g) {
-    held[g] = load_group(kQueryType, kAligned, query, query_start(folded, kQueryType), g,
-                         kHeadDim - 4u * g) * push.scale_log2;
-  }
+  hold_query(fold, folded, item);
 
   // Sinks and null keys belong to the first part.
   [[unroll]] for (uint g = 0; g < kChunkGroups; ++g) sum[g] = vec4(0.0);

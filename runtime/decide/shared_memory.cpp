@@ -39,7 +39,8 @@ uint32_t tile_shared_bytes(const AttentionRow& row, const AttentionProblem& prob
 }
 
 // shaders/attention_coopmat.comp: keys and values of a block, padded to whole matrices; of each
-// subgroup the scores and factors of its rows; marks of values that are not finite.
+// subgroup the scores and factors of its rows; marks of steps that are seen and of values that are not
+// finite.
 uint32_t coopmat_shared_bytes(const AttentionRow& row, const AttentionProblem& problem) {
   const auto up = [](uint32_t size, uint32_t unit) { return (size + unit - 1) / unit * unit; };
   const uint32_t value_dim = std::max(problem.value_dim, 1u);
@@ -48,7 +49,7 @@ uint32_t coopmat_shared_bytes(const AttentionRow& row, const AttentionProblem& p
   const uint32_t values = up(chunk, row.matrix.n) * (row.block_kv + 8) * 2;
   const uint32_t rows = row.subgroups.count * row.matrix.m;
   const uint32_t scratch = rows * ((row.block_kv + 4) * 4 + 4);
-  return keys + values + scratch + row.block_kv * 4 + 16;
+  return keys + values + scratch + row.block_kv * 4 + 20;
 }
 
 // shaders/attention_split.comp: dot products on their way through a span, or the sums of all spans;
@@ -63,7 +64,7 @@ uint32_t split_shared_bytes(const AttentionRow& row, const AttentionProblem& pro
   const uint32_t span = shuffles ? std::max(std::min(wanted, subgroup_size(row, traits)), 1u) : wanted;
   const uint32_t size = local_size(row, traits);
   const uint32_t meeting = shuffles ? 0 : row.block_q * size;
-  return 16 * std::max(meeting, size / span * value_groups) + 8 * (size / span);
+  return 16 * std::max(meeting, size / span * value_groups) + 8 * (size / span) + 8;
 }
 
 }  // namespace
@@ -79,7 +80,7 @@ uint32_t shared_bytes(const AttentionRow& row, const AttentionProblem& problem,
     case Path::split:
       return split_shared_bytes(row, problem, traits);
     case Path::coopmat2:
-      return 8;  // the range of keys whose values are not finite; the driver adds its own
+      return 16;  // marks of steps, and of keys whose values are not finite; the driver adds its own
     case Path::lane:
       break;
   }

@@ -144,16 +144,22 @@ bool regions_meet(int query_region, int key_region) {
   return load_byte(args.region_mask, at) != 0u && inside;
 }
 
-// What is added to the score of key j, which the item has: a bias in the log2 domain, or kExcluded
-// where the key takes no part.
-float key_bias(Block block, Row row, uint j) {
+// Whether windows, masks and regions leave key j, which the item has, to the row; its bias may yet not.
+bool row_sees(Block block, Row row, uint j) {
   bool keep = true;
-  float added = 0.0;
   if (kWindow) keep = int(j) >= row.low && int(j) <= row.high;
   if (kMaskKind != WEFT_MASK_NONE) {
     keep = keep && load_mask(kMaskType, block.mask, row.mask + j) == (kMaskKind == WEFT_MASK_KEEP);
   }
   if (kRegions) keep = keep && regions_meet(row.region, read_int(block.key_regions, j));
+  return keep;
+}
+
+// What is added to the score of key j: a bias in the log2 domain, or kExcluded where the key takes no
+// part.
+float key_bias(Block block, Row row, uint j) {
+  bool keep = row_sees(block, row, j);
+  float added = 0.0;
   if (kHasBias) added = load_bias(kBiasType, block.bias, row.bias + j);
   return keep ? added : kExcluded;
 }

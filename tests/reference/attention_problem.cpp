@@ -67,6 +67,8 @@ int32_t length_of(const AttentionCase& c, int64_t item, Random& random) {
       return static_cast<int32_t>(c.kv_len + 1 + item * 1000);
     case Lengths::negative:
       return static_cast<int32_t>(-1 - item * 1000);
+    case Lengths::quarter:
+      return static_cast<int32_t>(c.kv_len / 4);
     case Lengths::mixed:
       return static_cast<int32_t>(in_turn[item % 5]);
   }
@@ -126,7 +128,9 @@ Array masked_array(const AttentionCase& c, const Sizes& sizes, const std::string
   for (int64_t row = 0; row < rows; ++row) {
     const bool whole_row = c.masked == Masked::all || (c.masked == Masked::rows && row % 2 == 0);
     for (int64_t j = 0; j < columns; ++j) {
-      const bool masked = whole_row || (c.masked != Masked::none && random.below(share) == 0);
+      const bool masked = whole_row || (c.masked == Masked::blocks
+                                            ? (j / 64 + row / 8) % 4 != 0
+                                            : c.masked != Masked::none && random.below(share) == 0);
       mask.values[static_cast<size_t>(row * columns + j)] = element(masked);
     }
   }
@@ -155,6 +159,14 @@ void draw_masks(const AttentionCase& c, const Sizes& sizes, AttentionInputs& inp
 
 constexpr int64_t kQueryIds = 3, kKeyIds = 4;  // rows and columns of the region mask
 
+// Eight runs of neighbours, one id each
+Array block_ids(int64_t batch, int64_t rows) {
+  Array ids(batch, 1, 1, rows);
+  for (size_t i = 0; i < ids.values.size(); ++i)
+    ids.values[i] = static_cast<double>(static_cast<int64_t>(i) % rows * 8 / rows);
+  return ids;
+}
+
 // Ids from -1 to `count`, and now and then one far outside.
 Array draw_ids(int64_t batch, int64_t rows, int64_t count, Random& random) {
   Array ids(batch, 1, 1, rows);
@@ -172,10 +184,14 @@ void draw_regions(const AttentionCase& c, const Sizes& sizes, AttentionInputs& i
   const auto batch = [&](One one, bool packed) {
     return c.ones & one || packed ? int64_t{1} : sizes.items;
   };
-  inputs.query_regions = draw_ids(batch(kOneQueryRegions, sizes.packed_q), inputs.query.shape[2],
-                                  mask ? kQueryIds : 1, random);
-  inputs.key_regions = draw_ids(batch(kOneKeyRegions, sizes.packed_kv), inputs.key.shape[2],
-                                mask ? kKeyIds : 1, random);
+  const auto ids = [&](int64_t items, int64_t rows, int64_t count) {
+    return c.regions == Regions::blocks ? block_ids(items, rows)
+                                        : draw_ids(items, rows, count, random);
+  };
+  inputs.query_regions =
+      ids(batch(kOneQueryRegions, sizes.packed_q), inputs.query.shape[2], mask ? kQueryIds : 1);
+  inputs.key_regions =
+      ids(batch(kOneKeyRegions, sizes.packed_kv), inputs.key.shape[2], mask ? kKeyIds : 1);
   if (!mask) return;
   inputs.region_mask = Array(1, 1, kQueryIds, kKeyIds);
   for (double& entry : inputs.region_mask->values)
@@ -309,6 +325,7 @@ void place_all(const AttentionCase& c, AttentionProblem& problem) {
   const int64_t rows = inputs.query.shape[2];
   problem.output = place(c.output, {inputs.batch, c.heads, rows, c.value_dim}, c.layout);
   problem.logsumexp = place(DType::f32, {inputs.batch, c.heads, rows}, plain);
+  problem.weights = place(DType::f32, {inputs.batch, c.heads, rows, inputs.kv_len()}, c.layout);
   const auto place_ids = [&](const Array& ids) {
     return place(DType::i32, {ids.shape[0], ids.shape[3]}, plain);
   };

@@ -19,12 +19,15 @@ const Names<Mask> kMasks = {{Mask::none, "none"},
                             {Mask::drop_i32, "drop_i32"}};
 const Names<Bias> kBiases = {
     {Bias::none, "none"}, {Bias::f32, "f32"}, {Bias::f16, "f16"}, {Bias::bf16, "bf16"}};
-const Names<Masked> kMasked = {
-    {Masked::some, "some"}, {Masked::none, "none"}, {Masked::rows, "rows"}, {Masked::all, "all"}};
+const Names<Masked> kMasked = {{Masked::some, "some"},
+                               {Masked::none, "none"},
+                               {Masked::rows, "rows"},
+                               {Masked::all, "all"},
+                               {Masked::blocks, "blocks"}};
 const Names<Lengths> kLengths = {{Lengths::none, "none"},     {Lengths::full, "full"},
                                  {Lengths::random, "random"}, {Lengths::zero, "zero"},
                                  {Lengths::over, "over"},     {Lengths::negative, "negative"},
-                                 {Lengths::mixed, "mixed"}};
+                                 {Lengths::mixed, "mixed"},   {Lengths::quarter, "quarter"}};
 const Names<Logits> kLogits = {
     {Logits::normal, "normal"}, {Logits::large, "large"}, {Logits::huge, "huge"}};
 const Names<Layout> kLayouts = {{Layout::bhld, "bhld"},
@@ -47,8 +50,10 @@ const Names<Packed> kPacked = {
     {Packed::none, "none"}, {Packed::q, "q"}, {Packed::k, "k"}, {Packed::qk, "qk"}};
 const Names<Starts> kStarts = {
     {Starts::tight, "tight"}, {Starts::gaps, "gaps"}, {Starts::outside, "outside"}};
-const Names<Regions> kRegions = {
-    {Regions::none, "none"}, {Regions::equal, "equal"}, {Regions::mask, "mask"}};
+const Names<Regions> kRegions = {{Regions::none, "none"},
+                                 {Regions::equal, "equal"},
+                                 {Regions::mask, "mask"},
+                                 {Regions::blocks, "blocks"}};
 const Names<uint32_t> kOnes = {
     {kOneQuery, "q"},      {kOneKey, "k"},           {kOneValue, "v"},
     {kOneQueryHead, "qh"}, {kOneKeyHead, "kh"},      {kOneValueHead, "vh"},
@@ -145,6 +150,7 @@ void visit_words(Visitor& words, AttentionCase& c) {
   words.size("value_items", c.value_items, 0);
   words.bits("one", c.ones, kOnes);
   words.flag("lse", c.logsumexp);
+  words.flag("with_weights", c.weights);
   words.choice("layout", c.layout, kLayouts, Layout::bhld);
   words.flag("bcast_kv", c.broadcast_kv);
   words.flag("poison", c.poison);
@@ -156,6 +162,7 @@ void visit_words(Visitor& words, AttentionCase& c) {
 template <class Visitor>
 void visit_words(Visitor& words, WeightsCase& c) {
   visit_words(words, c.attention);
+  if (c.attention.weights) words.complain("has with_weights, which an attention line may have");
   words.choice("stage", c.stage, kStages, WeightsStage::probabilities);
   words.list("heads", c.heads);
   words.list("keys", c.keys);

@@ -47,10 +47,11 @@ enum class Bias : int32_t { none, f32, f16, bf16 };
 
 // What a mask hides, and where a bias is -infinity.
 enum class Masked : int32_t {
-  some,  // keys at random
-  none,  // no key
-  rows,  // every key of every second row, and some in the others
-  all,   // every key
+  some,    // keys at random
+  none,    // no key
+  rows,    // every key of every second row, and some in the others
+  all,     // every key
+  blocks,  // three of four runs of 64 keys; others from each eight rows to the next
 };
 
 enum class Lengths : int32_t {
@@ -61,6 +62,7 @@ enum class Lengths : int32_t {
   over,      // more than kv_len
   negative,  // below 0: no key
   mixed,     // in turn 0, more than kv_len, 1, kv_len, half of it
+  quarter,   // a quarter of kv_len
 };
 
 enum class Logits : int32_t {
@@ -87,8 +89,9 @@ enum class Starts : int32_t {
 
 enum class Regions : int32_t {
   none,
-  equal,  // ids must be equal; some are negative
-  mask,   // ids select from a mask; some lie outside it, on either side
+  equal,   // ids must be equal; some are negative
+  mask,    // ids select from a mask; some lie outside it, on either side
+  blocks,  // ids must be equal: eight runs of rows, each with its run of keys
 };
 
 // Axes of size 1 where others have more, as bits of AttentionCase::ones; the names of one=q,kh.
@@ -140,6 +143,7 @@ struct AttentionCase {
   int64_t value_items = 0;  // items to take values from
   uint32_t ones = 0;        // one=q,kh: axes of size 1
   bool logsumexp = false;   // lse
+  bool weights = false;     // with_weights: written by the same call
   Layout layout = Layout::bhld;
   bool broadcast_kv =
       false;            // bcast_kv: one key and value item for the whole batch, by a stride of 0
