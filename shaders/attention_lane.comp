@@ -39,6 +39,7 @@ layout(constant_id = WEFT_ATTENTION_BIAS_TYPE) const uint kBiasType = 0;
 layout(constant_id = WEFT_ATTENTION_FEATURES) const uint kFeatures = 0;
 layout(constant_id = WEFT_ATTENTION_ALIGNED) const bool kAligned = true;
 layout(constant_id = WEFT_ATTENTION_SKIP_BLOCKS) const bool kSkipBlocks = false;
+layout(constant_id = WEFT_ATTENTION_READ_TOGETHER) const bool kReadTogether = false;
 
 layout(push_constant, std430) uniform Push { AttentionPush push; };
 
@@ -59,10 +60,25 @@ const bool kNative = true;
 #else
 const bool kNative = false;
 #endif
-// Keys a step: elements picked out of words take registers for each key.
+const bool kFewLanes = kLocalSize < 32u;  // a CPU's
 const bool kHalf = kKvType != WEFT_TYPE_F32;
+// Keys a step: elements picked out of words take registers for each key. On CPUs, the keys of long rows and of elements
+// read one by one take code, which takes seconds to compile.
 const bool kPicked = kHalf && !kAligned && !kNative;
-const uint kStep = kPicked ? 1u : kBlockKv;
+const bool kLong = kHeadDim > 128u, kHalfOrLong = kHalf || kLong;
+const bool kOneByOne = kFewLanes && !kAligned && kHoldQuery && kHalfOrLong;
+const bool kLongHalf = kFewLanes && kHoldQuery && kHalf && kLong;
+const bool kOneKey = kPicked || kOneByOne;
+const uint kStep = kOneKey ? 1u : kLongHalf ? kBlockKv / 2u : kBlockKv;
+// So do 16-bit elements that each invocation picks and converts for itself: there loops read and write kPassGroups
+// groups a pass, always at the same place of the row, which moves on between passes.
+const uint kPassGroups = 4u;
+const bool kHalfQuery = kQueryType != WEFT_TYPE_F32, kHalfOutput = kOutputType != WEFT_TYPE_F32;
+const bool kManyReads = !kAligned || kHeadDim > 64u, kManyWrites = !kAligned || kValueDim > 64u;
+const bool kReadPasses = kFewLanes && kHalfQuery && kManyReads;
+const bool kWritePasses = kFewLanes && kHalfOutput && kManyWrites;
+const uint kPassReads = kReadPasses ? kHeadDim / 4u / kPassGroups * kPassGroups : 0u;
+const uint kPassWrites = kWritePasses ? (kChunkGroups - 1u) / kPassGroups * kPassGroups : 0u;
 #ifdef WEFT_VOTE
 // Blocks of keys that no row of the subgroup sees are passed over. Windows need no look at the keys.
 const bool kLook = kSkipBlocks && (kMaskKind != WEFT_MASK_NONE || kRegions || kHasBias);
@@ -85,7 +101,7 @@ uint group0;                    // the first group of the chunk
 
 uvec2 key_row[kBlockKv];
 // Sums that don't wait for each other, where a step has too few scores to keep a CPU's adders busy.
-const bool kFewLanes = kLocalSize < 32u, kFewScores = kRows * kBlockKv < 8u;
+const bool kFewScores = kRows * kBlockKv < 8u;
 const bool kPartialSums = kFewLanes && kFewScores;
 vec4 partial[kRows * kBlockKv];
 float score[kRows * kBlockKv];
@@ -221,7 +237,19 @@ void write_row(uint r, uint local) {
   bool empty = weight_sum[r] == 0.0;  // else it is at least 1, or NaN
   float inverse = empty ? 0.0 : 1.0 / weight_sum[r];
   uint start = local * args.output_stride_row;
-  [[unroll]] for (uint g = 0; g < kChunkGroups; ++g) {
+  if (kPassWrites > 0u) {
+    uint pass = 0;
+    [[dont_unroll]] do {
+      [[unroll]] for (uint n = 0; n < kPassGroups; ++n) {
+        store_group(kOutputType, kAligned, result, start, group0 + pass + n, 4u, sum[r * kChunkGroups + n] * inverse);
+      }
+      [[unroll]] for (uint g = kPassGroups; g < kPassWrites; ++g) {
+        sum[r * kChunkGroups + g - kPassGroups] = sum[r * kChunkGroups + g];
+      }
+      pass += kPassGroups;
+    } while (pass < kPassWrites);
+  }
+  [[unroll]] for (uint g = kPassWrites; g < kChunkGroups; ++g) {
     uint at = group0 + g;
     store_group(kOutputType, kAligned, result, start, at, kValueDim - 4u * at,
                 sum[r * kChunkGroups + g] * inverse);
@@ -260,8 +288,19 @@ uint next_seen(uint first, uint end) {
 uint next_seen(uint first, uint end) { return first; }
 #endif
 
-// Steps over rows begin to end - 1 of key and value. Loops are tested at the end: drivers that mask
-// lanes run what follows an exit once more, reads included.
+// Steps of "count" keys, a constant, as long as there are as many; the next key. Loops are tested at the end: drivers
+// that mask lanes run what follows an exit once more, reads included.
+uint attend_steps(uint first, uint end, const uint count, const bool masked) {
+  if (first + count <= end) {
+    do {
+      attend(first, count, masked, false);
+      first += count;
+    } while (first + count <= end);
+  }
+  return first;
+}
+
+// Steps over rows begin to end - 1 of key and value.
 void attend_range(uint begin, uint end, const bool masked) {
   uint first = begin;
   key = row_address(kKvType, key, key_stride, begin);
@@ -276,19 +315,37 @@ void attend_range(uint begin, uint end, const bool masked) {
       } while (first + kStep <= end);
     }
   }
-  if (kStep > 1u && first < end) {
-    do {
-      attend(first, 1u, masked, false);
-    } while (++first < end);
-  }
+  // Of a long step half is worth its code.
+  if (kStep >= 8u) first = attend_steps(first, end, kStep / 2u, masked);
+  if (kStep > 1u) attend_steps(first, end, 1u, masked);
 }
 
-// Every invocation's rows of query, scaled.
-void hold_query() {
-  [[unroll]] for (uint i = 0; i < kRows * kHeadGroups; ++i) {
-    uint g = i % kHeadGroups;
-    vec4 q = load_group(kQueryType, kAligned, query, query_row[i / kHeadGroups], g, kHeadDim - 4u * g);
-    held[i] = q * push.scale_log2;
+// Every invocation's rows of query, scaled; last: the block's last row. A CPU driver reads from addresses that differ
+// between invocations more slowly than from all of them one after the other.
+void hold_query(uint last) {
+  [[unroll]] for (uint r = 0; r < kRows; ++r) {
+    if (kPassReads > 0u) {
+      uint pass = 0;
+      [[dont_unroll]] do {
+        [[unroll]] for (uint g = kPassGroups; g < kPassReads; ++g) {
+          held[r * kHeadGroups + g - kPassGroups] = held[r * kHeadGroups + g];
+        }
+        [[unroll]] for (uint n = 0; n < kPassGroups; ++n) {
+          vec4 q = load_group(kQueryType, kAligned, query, query_row[r], pass + n, 4u);
+          held[r * kHeadGroups + kPassReads - kPassGroups + n] = q * push.scale_log2;
+        }
+        pass += kPassGroups;
+      } while (pass < kPassReads);
+    }
+    [[unroll]] for (uint g = kPassReads; g < kHeadGroups; ++g) {
+      uint valid = kHeadDim - 4u * g;
+      vec4 q = load_group(kQueryType, kAligned, query, kReadTogether ? 0u : query_row[r], g, valid);
+      [[unroll]] for (uint j = 1; j < (kReadTogether ? kLocalSize : 0u); ++j) {
+        vec4 other = load_group(kQueryType, kAligned, query, min(j, last) * args.query_stride_row, g, valid);
+        q = gl_LocalInvocationID.x == j ? other : q;
+      }
+      held[r * kHeadGroups + g] = q * push.scale_log2;
+    }
   }
 }
 
@@ -352,7 +409,7 @@ void main() {
     query_row[r] = local * args.query_stride_row;
     written[r] = local0 + r < block_rows ? local : kNoRow;
   }
-  if (kHoldQuery) hold_query();
+  if (kHoldQuery) hold_query(max(block_rows, 1u) - 1u);
 
   start_rows(head);
   find_results(batch, head, first_row);

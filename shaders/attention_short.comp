@@ -117,6 +117,22 @@ float row_sum(uint r) {
   return total;
 }
 
+// Weights of the rows of a tile, divided by their sums. A score of 0 is of a key that takes no part.
+void write_weights(Problem p, uint tile_row, uint rows) {
+  uvec2 result = slice_address(args.weights, args.weights_stride_batch, p.batch, args.weights_stride_head, p.head);
+  result = row_address(WEFT_TYPE_F32, result, args.weights_stride_row, p.first_row + tile_row);
+  [[unroll]] for (uint r = 0; r < kRows; ++r) {
+    float inverse = 1.0 / row_sum(r);
+    uint start = local_row(r) * args.weights_stride_row;
+    uint count = local_row(r) < rows ? push.kv_len : 0u;
+    [[unroll]] for (uint k = 0; k < kKeys; ++k) {
+      uint i = r * kKeys + k;
+      float weight = score[i] != 0.0 ? score[i] * inverse : 0.0;
+      if (local_key(k) < count) OutFloats(result).v[start + local_key(k)] = weight;
+    }
+  }
+}
+
 // Rows from tile_row of the block on, kTileRows at most.
 void attend_tile(Problem p, uint tile_row, float sink) {
   uint rows = min(p.count - tile_row, kTileRows);
@@ -129,6 +145,7 @@ void attend_tile(Problem p, uint tile_row, float sink) {
   barrier();
   weigh(sink);
   barrier();
+  if (has(WEFT_FEATURE_WEIGHTS) && p.first_chunk) write_weights(p, tile_row, rows);
   [[unroll]] for (uint i = 0; i < kRows * kColumnGroups; ++i) sum[i] = vec4(0.0);
   // Only a mask sets a row apart from the other rows' values.
   if (kMasked && strange != 0u) add_values(kValueTile, true);

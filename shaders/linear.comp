@@ -116,7 +116,7 @@ void main() {
       g += kStepGroups;
     } while (g + kStepGroups <= full);
   }
-  if (g < full) {
+  if (kStepGroups > 1u && g < full) {
     do {
       accumulate(g, 1u, 4u);
     } while (++g < full);

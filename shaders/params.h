@@ -38,6 +38,7 @@ using Address = uint64_t;  // a device address, or a 64-bit count of bytes
 #define WEFT_FEATURE_NULL_KEYS 0x0400
 #define WEFT_FEATURE_SCORE_ITEMS 0x0800
 #define WEFT_FEATURE_VALUE_ITEMS 0x1000
+#define WEFT_FEATURE_WEIGHTS 0x2000
 
 #define WEFT_STAGE_SCALED 0
 #define WEFT_STAGE_CAPPED 1
@@ -90,6 +91,8 @@ struct AttentionArgs {
   Address output_stride_head;
   Address logsumexp_stride_batch;
   Address logsumexp_stride_head;
+  Address weights_stride_batch;
+  Address weights_stride_head;
   Address mask_stride_batch;
   Address mask_stride_head;
   Address bias_stride_batch;
@@ -112,6 +115,7 @@ struct AttentionArgs {
   Address null_value;
   Address score_items;       // int32 [batch]
   Address value_items;       // int32 [batch]
+  Address weights;           // f32 [batch, heads, q_len, kv_len]
   uint query_stride_row;
   uint key_stride_row;
   uint value_stride_row;
@@ -133,7 +137,7 @@ struct AttentionArgs {
   int window_left;    // WEFT_NO_WINDOW: no limit
   int window_right;
   float softcap_log2; // softcap times log2(e)
-  uint reserved;
+  uint weights_stride_row;
 };
 
 // Beside an AttentionPush where the keys are split: a part of them to each workgroup, and rows that share keys
@@ -174,6 +178,7 @@ struct SplitPush {
 #define WEFT_ATTENTION_MATRIX_N 20
 #define WEFT_ATTENTION_MATRIX_K 21
 #define WEFT_ATTENTION_SKIP_BLOCKS 22    // 1: blocks of keys that no row sees are passed over
+#define WEFT_ATTENTION_READ_TOGETHER 23  // lane, one row an invocation: all read every query row, at one address at a time
 
 // --- attention: weights ------------------------------------------------------------------------
 // Grid: x = blocks of query rows, y = blocks of WEFT_WEIGHTS_BLOCK_KEYS listed keys, z = output heads times batch.
@@ -458,7 +463,7 @@ struct RotaryPush {
 
 #ifdef __cplusplus
 static_assert(sizeof(AttentionPush) == 64);
-static_assert(sizeof(AttentionArgs) == 344);
+static_assert(sizeof(AttentionArgs) == 368);
 static_assert(sizeof(SplitPush) == 40);
 static_assert(sizeof(WeightsPush) == 104);
 static_assert(sizeof(PackPush) == 64);

@@ -60,11 +60,17 @@ Result<std::unique_ptr<const Plan>> make_plan(const Device& device, const Attent
 
 }  // namespace
 
+AttentionDesc kernel_desc(const decide::AttentionRow& row, AttentionDesc desc) noexcept {
+  if ((desc.features & kFeatureWeights) != 0 && !writes_weights(row))
+    desc.features = (desc.features & ~kFeatureWeights) | kFeatureLogsumexp;
+  return desc;
+}
+
 Result<const vulkan::Pipeline*> Plan::pipeline(vulkan::DeviceState& device, bool aligned) const {
   std::atomic<const vulkan::Pipeline*>& kept = pipelines_[aligned];
   if (const vulkan::Pipeline* made = kept.load(std::memory_order_acquire)) return made;
   const DeviceTraits& traits = vulkan::traits_of(device);
-  const auto constants = decide::attention_constants(*row_, desc_, traits, aligned);
+  const auto constants = decide::attention_constants(*row_, kernel_desc(*row_, desc_), traits, aligned);
   WEFT_ASSIGN(const vulkan::Pipeline* made,
               vulkan::pipeline(device, row_->shader, constants, decide::subgroup_size(*row_, traits)));
   kept.store(made, std::memory_order_release);

@@ -10,6 +10,13 @@
 
 namespace weft::attention_detail {
 
+// Whether a row writes AttentionCall::weights itself; after the others attention_weights does.
+inline bool writes_weights(const decide::AttentionRow& row) noexcept {
+  return row.path == decide::Path::short_keys;
+}
+// What the row's kernel is asked for: without weights that it doesn't write, which come of its logsumexp.
+AttentionDesc kernel_desc(const decide::AttentionRow& row, AttentionDesc desc) noexcept;
+
 // Holds nothing of the device, so that the device may hold it. Thread safety: any thread.
 class Plan {
  public:

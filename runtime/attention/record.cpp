@@ -7,6 +7,7 @@
 #include "decide/constants.hpp"
 #include "params.h"
 #include "schedule/operation.hpp"
+#include "schedule/recorder_state.hpp"
 #include "vulkan/device.hpp"
 
 namespace weft::attention_detail {
@@ -36,6 +37,8 @@ AttentionArgs forward_args(const AttentionCall& call, const AttentionShape& shap
   set_slice(call.value, args.value_stride_batch, args.value_stride_head);
   set_slice(call.output, args.output_stride_batch, args.output_stride_head);
   set_slice(call.logsumexp, args.logsumexp_stride_batch, args.logsumexp_stride_head);
+  set_slice(call.weights, args.weights_stride_batch, args.weights_stride_head);
+  if (call.weights) args.weights_stride_row = row_stride(call.weights);
   args.value_stride_row = row_stride(call.value);
   args.output_stride_row = row_stride(call.output);
   args.value_count = shape.value_items;
@@ -127,11 +130,43 @@ Result<void> record_grid(Recorder& recorder, const checks::Rules& rules, const P
   operation.read(call.value, offsetof(AttentionPush, value));
   operation.write(call.output, offsetof(AttentionPush, output_values));
   if (call.logsumexp) operation.write(call.logsumexp, offsetof(AttentionPush, logsumexp));
+  if (call.weights) operation.write_by_args(call.weights, offsetof(AttentionArgs, weights));
   read_given(operation, call, kScoreTensors);
   read_given(operation, call, kValueTensors);
   operation.grid(groups[0], groups[1], groups[2]);
   operation.flops = forward_flops(shape);
   return recorder.add(std::move(operation));
+}
+
+Result<void> record_forward(Recorder& recorder, const checks::Rules& rules, const Plan& plan,
+                            const AttentionCall& call, const AttentionShape& shape) {
+  if (plan.row().path == decide::Path::split) return record_split(recorder, plan, call, shape);
+  if (!plan.row().unpack) return record_grid(recorder, rules, plan, call, shape);
+  AttentionCall converted = call;
+  WEFT_ASSIGN(converted.key, unpacked(recorder, rules, call.key));
+  WEFT_ASSIGN(converted.value, unpacked(recorder, rules, call.value));
+  return record_grid(recorder, rules, plan, converted, shape);
+}
+
+// The weights by themselves, from the forward's logsumexp.
+Result<void> record_both(Recorder& recorder, const checks::Rules& rules, const Plan& plan,
+                         const AttentionCall& call, const AttentionShape& shape) {
+  AttentionCall forward = call;
+  forward.weights = {};
+  if (!forward.logsumexp) {
+    const Dims& rows = call.output.shape;
+    forward.logsumexp = recorder.transient(DType::f32, {rows[0], rows[1], rows[2]});
+  }
+  AttentionShape without = shape;
+  without.desc = kernel_desc(plan.row(), shape.desc);
+  if (shape.scores.kv_len == 0) return record_forward(recorder, rules, plan, forward, without);
+  // Before anything is recorded: it may not be possible.
+  WEFT_TRY(schedule::check_buffer(recorder.state(), rules.operation, *call.weights.buffer.state()));
+  WEFT_ASSIGN(schedule::Operation weights,
+              weights_operation(recorder.device(), {.attention = forward, .weights = call.weights},
+                                all_weights(forward, shape)));
+  WEFT_TRY(record_forward(recorder, rules, plan, forward, without));
+  return recorder.add(std::move(weights));
 }
 
 }  // namespace
@@ -142,12 +177,9 @@ Result<void> record(Recorder& recorder, const Plan& plan, const AttentionCall& c
   WEFT_TRY(check_device(rules, operands(call), recorder.device()));
   const ScoreShape& scores = shape.scores;
   if (scores.batch == 0 || scores.heads == 0 || scores.query_rows == 0) return {};
-  if (plan.row().path == decide::Path::split) return record_split(recorder, plan, call, shape);
-  if (!plan.row().unpack) return record_grid(recorder, rules, plan, call, shape);
-  AttentionCall converted = call;
-  WEFT_ASSIGN(converted.key, unpacked(recorder, rules, call.key));
-  WEFT_ASSIGN(converted.value, unpacked(recorder, rules, call.value));
-  return record_grid(recorder, rules, plan, converted, shape);
+  if (call.weights && !writes_weights(plan.row()))
+    return record_both(recorder, rules, plan, call, shape);
+  return record_forward(recorder, rules, plan, call, shape);
 }
 
 }  // namespace weft::attention_detail

@@ -1,4 +1,4 @@
-// A validated call turned into one operation of a recorder.
+// A validated call turned into operations of a recorder.
 #pragma once
 
 #include "attention/plan.hpp"
@@ -20,6 +20,10 @@ Result<void> record(Recorder& recorder, const Plan& plan, const AttentionCall& c
 // The same for rows of the split path, whose call is not empty.
 Result<void> record_split(Recorder& recorder, const Plan& plan, const AttentionCall& call,
                           const AttentionShape& shape);
+
+// What writes the weights of a validated call, of which there are some.
+Result<schedule::Operation> weights_operation(const Device& device, const AttentionWeightsCall& call,
+                                              const WeightsShape& shape);
 
 // All buffers are of the recorder's device.
 Result<void> check_device(const checks::Rules& rules, const std::vector<checks::Operand>& operands,

@@ -60,6 +60,8 @@ std::vector<Planned> plan_call(const AttentionDesc& desc, const Sizes& sizes) {
   if (desc.bias) plan.push_back({&AttentionCall::bias, desc.bias_dtype, square, Holds::numbers});
   if (has(kFeatureLogsumexp))
     plan.push_back({&AttentionCall::logsumexp, DType::f32, {q_items, heads, rows}, Holds::zeros});
+  if (has(kFeatureWeights))
+    plan.push_back({&AttentionCall::weights, DType::f32, {q_items, heads, rows, desc.kv_len}, Holds::zeros});
   if (has(kFeatureSinks)) plan.push_back({&AttentionCall::sinks, DType::f32, {heads}, Holds::zeros});
   if (has(kFeatureNullKeys)) {
     plan.push_back({&AttentionCall::null_key, desc.kv_dtype, {kv_heads, 1, desc.head_dim}, Holds::numbers});

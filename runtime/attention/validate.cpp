@@ -62,6 +62,19 @@ Result<void> check_sinks(const Rules& rules, const AttentionCall& call, const Sc
   return {};
 }
 
+Result<void> check_weights(const Rules& rules, const AttentionCall& call, const ScoreShape& scores) {
+  if (!call.weights) return {};
+  const Operand weights{"weights", call.weights};
+  WEFT_TRY(rules.rank(weights, 4));
+  WEFT_TRY(rules.dtype(weights, DType::f32));
+  WEFT_TRY(rules.layout(weights));
+  for (const size_t axis : {0, 1, 2}) WEFT_TRY(rules.match(weights, axis, {"output", call.output}, axis));
+  if (call.weights.shape[3] != scores.kv_len)
+    return rules.broken(text("weights.shape[3] is ", call.weights.shape[3], "; it must be ",
+                             scores.kv_len, ", kv_len"));
+  return rules.block_range(weights);
+}
+
 bool starts_on_4(std::initializer_list<const Tensor*> tensors) {
   for (const Tensor* tensor : tensors)
     if (*tensor && !checks::starts_on_4(*tensor)) return false;
@@ -97,6 +110,7 @@ std::vector<Operand> operands(const AttentionCall& call) {
   list.push_back({"output", call.output});
   add_given(list, call, kValueTensors);
   if (call.logsumexp) list.push_back({"logsumexp", call.logsumexp});
+  if (call.weights) list.push_back({"weights", call.weights});
   return list;
 }
 
@@ -121,7 +135,8 @@ Result<AttentionShape> validate(const AttentionCall& call) {
   WEFT_TRY(check_value_items(rules, call, shape.scores, shape.value_items));
   WEFT_TRY(check_sinks(rules, call, shape.scores));
   if (call.logsumexp) WEFT_TRY(check_logsumexp(rules, logsumexp, output));
-  const Operand outputs[] = {output, logsumexp};
+  WEFT_TRY(check_weights(rules, call, shape.scores));
+  const Operand outputs[] = {output, logsumexp, {"weights", call.weights}};
   WEFT_TRY(check_memory(rules, operands(call), outputs));
   shape.desc = description(call, shape.scores);
   shape.aligned = shape.desc.head_dim % 4 == 0 && shape.desc.value_dim % 4 == 0 &&

@@ -102,6 +102,9 @@ Result<MergeShape> validate(const AttentionMergeCall& call);
 // Fills in value_dim and clears what has no meaning (the type of a mask that is none).
 Result<AttentionDesc> validate(const AttentionDesc& desc);
 
+// What writes AttentionCall::weights of a validated call by itself.
+WeightsShape all_weights(const AttentionCall& call, const AttentionShape& shape);
+
 // Whether a call's shape is what a plan was made for; invalid_argument names the difference.
 Result<void> match(const AttentionDesc& call, const AttentionDesc& plan);
 

@@ -289,6 +289,7 @@ AttentionDesc description(const AttentionCall& call, const ScoreShape& shape) {
   add(kFeatureNullKeys, static_cast<bool>(call.null_key));
   add(kFeatureScoreItems, static_cast<bool>(call.score_items));
   add(kFeatureValueItems, static_cast<bool>(call.value_items));
+  add(kFeatureWeights, static_cast<bool>(call.weights));
   desc.q_len = shape.q_len;
   desc.kv_len = shape.kv_len;
   return desc;

@@ -34,6 +34,11 @@ Result<void> check_weights_output(const Rules& rules, const Operand& weights,
   return rules.block_range(weights);
 }
 
+bool aligned(const AttentionCall& call) {
+  return call.query.shape[3] % 4 == 0 && checks::starts_on_4(call.query) &&
+         checks::starts_on_4(call.key) && (!call.null_key || checks::starts_on_4(call.null_key));
+}
+
 // The heads of an attention whose output is not at hand.
 int64_t heads_of(const AttentionCall& call) {
   if (call.logsumexp && call.logsumexp.rank() == 3 && call.logsumexp.shape[1] >= 0)
@@ -81,7 +86,8 @@ Result<WeightsShape> validate(const AttentionWeightsCall& call) {
     return rules.broken(
         text("stage is ", static_cast<int32_t>(call.stage), "; it must be a WeightsStage"));
   AttentionCall scores_call = attention;  // what it doesn't look at is taken out
-  scores_call.value = scores_call.value_items = scores_call.null_value = scores_call.sinks = Tensor{};
+  scores_call.value = scores_call.value_items = scores_call.null_value = scores_call.sinks =
+      scores_call.weights = Tensor{};
   if (call.stage != WeightsStage::probabilities) scores_call.logsumexp = Tensor{};
 
   WeightsShape shape;
@@ -103,10 +109,19 @@ Result<WeightsShape> validate(const AttentionWeightsCall& call) {
   const Operand outputs[] = {weights};
   WEFT_TRY(check_memory(rules, operands(call), outputs));
   shape.desc = description(scores_call, scores);
-  shape.aligned = attention.query.shape[3] % 4 == 0 && checks::starts_on_4(attention.query) &&
-                  checks::starts_on_4(attention.key) &&
-                  (!attention.null_key || checks::starts_on_4(attention.null_key));
+  shape.aligned = aligned(attention);
   return shape;
+}
+
+WeightsShape all_weights(const AttentionCall& call, const AttentionShape& shape) {
+  WeightsShape all{.scores = shape.scores, .desc = shape.desc};
+  // What only the forward looks at is in the logsumexp.
+  all.desc.features |= kFeatureLogsumexp;
+  all.desc.features &= ~(kFeatureSinks | kFeatureValueItems | kFeatureWeights);
+  all.head_count = all.output_heads = shape.scores.heads;
+  all.key_count = all.null_first = shape.scores.kv_len;  // null keys come last, and are not listed
+  all.aligned = aligned(call);
+  return all;
 }
 
 Result<MergeShape> validate(const AttentionMergeCall& call) {

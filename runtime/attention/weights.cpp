@@ -18,6 +18,7 @@ using checks::ceil_div;
 using params::AttentionArgs;
 using params::WeightsPush;
 
+constexpr checks::Rules kRules{"attention_weights"};
 constexpr size_t kConstants = WEFT_WEIGHTS_KEY_LANES + 1;
 static_assert(static_cast<int>(WeightsStage::scaled) == WEFT_STAGE_SCALED &&
               static_cast<int>(WeightsStage::capped) == WEFT_STAGE_CAPPED &&
@@ -37,9 +38,10 @@ Block block_of(const DeviceTraits& traits, const WeightsShape& shape, uint32_t l
     constexpr Block kKeyLanes{.keys = 1, .rows = 16, .step_groups = 8, .key_lanes = true};
     const uint64_t lanes = ceil_div(shape.key_count, local_size) * local_size;
     const bool few_idle = 4 * lanes <= 5 * uint64_t{shape.key_count};
-    return few_idle && shape.scores.q_len >= kKeyLanes.rows
-               ? kKeyLanes
-               : Block{.keys = 8, .rows = 2, .step_groups = 16};
+    Block block{.keys = 8, .rows = 2, .step_groups = 16};
+    if (few_idle && shape.scores.q_len >= kKeyLanes.rows) block = kKeyLanes;
+    if (!shape.aligned) block.step_groups = 1;  // elements read one by one take code: seconds to compile
+    return block;
   }
   if (decide::fits(decide::Where::small, traits)) return {.keys = 2};
   return {};
@@ -122,26 +124,36 @@ schedule::Operation make_operation(const AttentionWeightsCall& call, const Weigh
 
 }  // namespace
 
-Result<void> attention_weights(Recorder& recorder, const AttentionWeightsCall& call) {
-  const checks::Rules rules{"attention_weights"};
-  const Device& device = recorder.device();
-  WEFT_ASSIGN(const WeightsShape shape, attention_detail::validate(call));
-  WEFT_TRY(attention_detail::check_device(rules, attention_detail::operands(call), device));
-  if (call.weights.elements() == 0 || shape.scores.batch == 0) return {};
+namespace attention_detail {
 
+Result<schedule::Operation> weights_operation(const Device& device, const AttentionWeightsCall& call,
+                                              const WeightsShape& shape) {
   const decide::SimpleChoice choice =
       decide::choose_simple(decide::Simple::weights, device.traits());
   const Block block = block_of(device.traits(), shape, choice.local_size);
   const auto [row_groups, key_groups] = grid_of(shape, block, choice.local_size);
   const std::array<uint64_t, 3> groups = {row_groups, key_groups,
                                           uint64_t{shape.output_heads} * shape.scores.batch};
-  WEFT_TRY(rules.grid(device.traits(), groups,
-                      {"blocks of query rows", "blocks of keys", "heads times batch"}));
+  WEFT_TRY(kRules.grid(device.traits(), groups,
+                       {"blocks of query rows", "blocks of keys", "heads times batch"}));
   WEFT_ASSIGN(const vulkan::Pipeline* pipeline,
               vulkan::pipeline(*device.state(), choice.shader,
                                constants(call, shape, choice.local_size, block)));
   schedule::Operation operation = make_operation(call, shape, choice.name, pipeline);
   operation.grid(groups[0], groups[1], groups[2]);
+  return operation;
+}
+
+}  // namespace attention_detail
+
+Result<void> attention_weights(Recorder& recorder, const AttentionWeightsCall& call) {
+  const Device& device = recorder.device();
+  WEFT_ASSIGN(const WeightsShape shape, attention_detail::validate(call));
+  WEFT_TRY(attention_detail::check_device(kRules, attention_detail::operands(call), device));
+  if (call.weights.elements() == 0 || shape.scores.batch == 0) return {};
+
+  WEFT_ASSIGN(schedule::Operation operation,
+              attention_detail::weights_operation(device, call, shape));
   return recorder.add(std::move(operation));
 }
 

@@ -40,7 +40,8 @@ class ShownCall {
         {&from.null_key, &call_.null_key},
         {&from.null_value, &call_.null_value},
         {&from.score_items, &call_.score_items},
-        {&from.value_items, &call_.value_items}};
+        {&from.value_items, &call_.value_items},
+        {&from.weights, &call_.weights}};
     for (size_t i = 0; i < kTensors; ++i) {
       if (!*fields[i].first) continue;
       tensors_[i].struct_size = sizeof(weft_tensor);
@@ -51,7 +52,7 @@ class ShownCall {
   }
 
  private:
-  static constexpr size_t kTensors = 20;
+  static constexpr size_t kTensors = 21;
 
   void show_numbers(const AttentionCall& from) {
     call_.scale = from.scale;

@@ -58,7 +58,8 @@ Result<AttentionCall> read_attention(Function function, const char* argument,
                          {"null_key", call.null_key, &out.null_key},
                          {"null_value", call.null_value, &out.null_value},
                          {"score_items", call.score_items, &out.score_items},
-                         {"value_items", call.value_items, &out.value_items}}));
+                         {"value_items", call.value_items, &out.value_items},
+                         {"weights", call.weights, &out.weights}}));
   return out;
 }
 

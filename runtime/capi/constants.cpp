@@ -53,7 +53,8 @@ WEFT_SAME(WEFT_FEATURE_SINKS, kFeatureSinks);
 WEFT_SAME(WEFT_FEATURE_NULL_KEYS, kFeatureNullKeys);
 WEFT_SAME(WEFT_FEATURE_SCORE_ITEMS, kFeatureScoreItems);
 WEFT_SAME(WEFT_FEATURE_VALUE_ITEMS, kFeatureValueItems);
-WEFT_SAME(2 * WEFT_FEATURE_VALUE_ITEMS - 1, kAllFeatures);  // each has a name here
+WEFT_SAME(WEFT_FEATURE_WEIGHTS, kFeatureWeights);
+WEFT_SAME(2 * WEFT_FEATURE_WEIGHTS - 1, kAllFeatures);  // each has a name here
 
 WEFT_SAME(WEFT_WEIGHTS_SCALED, WeightsStage::scaled);
 WEFT_SAME(WEFT_WEIGHTS_CAPPED, WeightsStage::capped);
@@ -87,7 +88,7 @@ WEFT_SIZE(weft_tensor, 96);
 WEFT_SIZE(weft_program_options, 8);
 WEFT_SIZE(weft_stats, 32);
 WEFT_SIZE(weft_operation_time, 56);
-WEFT_SIZE(weft_attention_call, 200);
+WEFT_SIZE(weft_attention_call, 208);
 WEFT_SIZE(weft_attention_desc, 52);
 WEFT_SIZE(weft_attention_weights_call, 56);
 WEFT_SIZE(weft_attention_merge_call, 56);

@@ -26,9 +26,12 @@ static_assert(kFeatureKvLengths == WEFT_FEATURE_KV_LENGTHS &&
               kFeatureSoftcap == WEFT_FEATURE_SOFTCAP && kFeatureSinks == WEFT_FEATURE_SINKS &&
               kFeatureNullKeys == WEFT_FEATURE_NULL_KEYS &&
               kFeatureScoreItems == WEFT_FEATURE_SCORE_ITEMS &&
-              kFeatureValueItems == WEFT_FEATURE_VALUE_ITEMS);
-static_assert(kAttentionConstants == WEFT_ATTENTION_SKIP_BLOCKS + 1);
+              kFeatureValueItems == WEFT_FEATURE_VALUE_ITEMS &&
+              kFeatureWeights == WEFT_FEATURE_WEIGHTS);
+static_assert(kAttentionConstants == WEFT_ATTENTION_READ_TOGETHER + 1);
 static_assert(kLinearConstants == WEFT_LINEAR_READ_TOGETHER + 1);
+
+constexpr uint32_t kReadTogetherDim = 96;
 
 }  // namespace
 
@@ -68,6 +71,10 @@ std::array<uint32_t, kAttentionConstants> attention_constants(const AttentionRow
   set(WEFT_ATTENTION_MATRIX_N, row.matrix.n);
   set(WEFT_ATTENTION_MATRIX_K, row.matrix.k);
   set(WEFT_ATTENTION_SKIP_BLOCKS, row.where != Where::small);  // where registers are few, not
+  // Reads of a CPU driver at addresses that differ between invocations take seven times as long, but the code of
+  // wide rows outgrows the core's cache.
+  set(WEFT_ATTENTION_READ_TOGETHER, row.where == Where::cpu && row.rows == 1 && aligned &&
+                                        desc.query_dtype == DType::f32 && desc.head_dim <= kReadTogetherDim);
   return constants;
 }
 

@@ -366,7 +366,7 @@ const char* feature_name(uint32_t features) noexcept {
   static constexpr const char* kNames[] = {
       "kv_lengths",  "logsumexp", "causal or a window", "position_offsets", "q_starts",
       "kv_starts",   "regions",   "region_mask",        "softcap",          "sinks",
-      "null_key",    "score_items", "value_items"};
+      "null_key",    "score_items", "value_items",       "weights"};
   for (size_t bit = 0; bit < std::size(kNames); ++bit)
     if (features >> bit & 1u) return kNames[bit];
   return "unknown features";

@@ -47,6 +47,8 @@ Result<Sizes> sizes_of(const AttentionCall& call) {
   if (call.q_starts || call.kv_starts) return kRules.broken("packed batches can't be edited");
   if (call.score_items || call.value_items)
     return kRules.broken("score_items and value_items can't be edited");
+  if (call.weights)
+    return kRules.broken("weights is given; outputs of edits are not of one set of weights");
   const Sizes sizes{.batch = call.output.shape[0],
                     .heads = call.output.shape[1],
                     .kv_heads = std::max(call.key.shape[1], call.value.shape[1]),

@@ -11,9 +11,11 @@ using fusion::Scope;
 Result<void> check(const checks::Rules& rules, const JointAttentionCall& call) {
   if (call.parts.empty()) return rules.broken("parts is empty; it must have 1 or more");
   for (size_t i = 0; i < call.parts.size(); ++i)
-    if (call.parts[i].output || call.parts[i].logsumexp)
-      return rules.broken(text("parts[", i, "].", call.parts[i].output ? "output" : "logsumexp",
-                               " is given; it must be left empty"));
+    for (const auto& [name, tensor] :
+         {checks::Operand{"output", call.parts[i].output}, {"logsumexp", call.parts[i].logsumexp},
+          {"weights", call.parts[i].weights}})
+      if (tensor)
+        return rules.broken(text("parts[", i, "].", name, " is given; it must be left empty"));
   const checks::Operand output{"output", call.output};
   WEFT_TRY(rules.given(output));
   WEFT_TRY(rules.rank(output, 4));

@@ -171,7 +171,8 @@ const char* first_given(const AttentionCall& options) {
        {Tensors(attention_detail::kScoreTensors), Tensors(attention_detail::kValueTensors)})
     for (const attention_detail::OptionalTensor& optional : tensors)
       if (options.*optional.member) return optional.name;
-  return nullptr;
+  if (options.logsumexp) return "logsumexp";
+  return options.weights ? "weights" : nullptr;
 }
 
 bool has_window(const AttentionCall& options) {

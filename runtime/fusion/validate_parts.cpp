@@ -127,8 +127,8 @@ Result<void> check_attention(const Rules& rules, const std::string& name,
   const std::pair<const char*, const Tensor&> tensors[] = {
       {"query", call.query},          {"key", call.key},
       {"value", call.value},          {"output", call.output},
-      {"logsumexp", call.logsumexp},  {"null_key", call.null_key},
-      {"null_value", call.null_value}};
+      {"logsumexp", call.logsumexp},  {"weights", call.weights},
+      {"null_key", call.null_key},    {"null_value", call.null_value}};
   for (const auto& [field, tensor] : tensors)
     if (tensor)
       return rules.broken(

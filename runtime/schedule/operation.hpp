@@ -61,9 +61,13 @@ struct Operation {
     std::memcpy(args_block.data(), &block, sizeof(T));
     args_at = at;
   }
-  // Declares an access; the address goes to byte `at` of the argument block.
+  // Declare an access; the address goes to byte `at` of the argument block.
   void read_by_args(const Tensor& tensor, uint32_t at) {
     access(tensor, false);
+    args_slots.push_back({tensor.buffer.state(), tensor.offset_bytes, at});
+  }
+  void write_by_args(const Tensor& tensor, uint32_t at) {
+    access(tensor, true);
     args_slots.push_back({tensor.buffer.state(), tensor.offset_bytes, at});
   }
   // Numbers that follow the argument block, their address at byte `at` of the push block.

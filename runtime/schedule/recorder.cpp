@@ -23,20 +23,23 @@ Result<void> check(const RecorderState& state, const Operation& operation) {
       return fail(Code::unsupported, name + ": needs " + std::to_string(operation.groups[axis]) +
                                          " workgroups along axis " + std::to_string(axis) +
                                          ", the device allows " + std::to_string(most[axis]));
-  for (const Access& access : operation.accesses) {
-    if (vulkan::device_of(*access.buffer) != state.device.state().get())
-      return fail(Code::invalid_argument, name + ": a tensor belongs to another device");
-    const uint64_t recording = vulkan::recording_of(*access.buffer);
-    if (recording != 0 && recording != state.recording)
-      return fail(Code::invalid_argument,
-                  name + ": a transient tensor of " +
-                      std::to_string(vulkan::size_of(*access.buffer)) +
-                      " bytes belongs to another recording; it must be of this one");
-  }
+  for (const Access& access : operation.accesses)
+    WEFT_TRY(check_buffer(state, operation.name, *access.buffer));
   return {};
 }
 
 }  // namespace
+
+Result<void> check_buffer(const RecorderState& state, const std::string& name,
+                          const vulkan::BufferState& buffer) {
+  if (vulkan::device_of(buffer) != state.device.state().get())
+    return fail(Code::invalid_argument, name + ": a tensor belongs to another device");
+  const uint64_t recording = vulkan::recording_of(buffer);
+  if (recording == 0 || recording == state.recording) return {};
+  return fail(Code::invalid_argument,
+              name + ": a transient tensor of " + std::to_string(vulkan::size_of(buffer)) +
+                  " bytes belongs to another recording; it must be of this one");
+}
 
 RecorderState::RecorderState(const Device& device) : device(device), recording(next_recording()) {}
 

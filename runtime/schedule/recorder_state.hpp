@@ -24,6 +24,10 @@ struct RecorderState {
   std::vector<Operation> operations;
 };
 
+// Whether an operation of the recording may touch the buffer. Errors: invalid_argument, beginning with `name`.
+Result<void> check_buffer(const RecorderState& state, const std::string& name,
+                          const vulkan::BufferState& buffer);
+
 // Holds no device: it may itself be held by the device while it runs.
 struct ProgramState {
   std::shared_ptr<vulkan::CommandList> commands;

@@ -81,8 +81,8 @@ void add_lists(Breaker<AttentionWeightsCall>& wrong) {
 
 size_t check_attention() {
   const Maker& maker = device_maker();
-  must_run([&](Recorder& r) { return attention(r, full_attention(maker)); });
-  must_run([&](Recorder& r) { return attention(r, packed_attention(maker)); });
+  must_run([&](Recorder& r) { return attention(r, full_attention(maker)); }, 2);
+  must_run([&](Recorder& r) { return attention(r, packed_attention(maker)); }, 2);
   return check_rows("attention", attention_rows(maker, recording(attention)), submissions);
 }
 
@@ -118,8 +118,8 @@ size_t check_plans() {
   for (const int kind : {-1, 3})
     wrong.add("mask " + std::to_string(kind), {"mask is " + std::to_string(kind), "MaskKind"},
               [kind](D& d) { d.mask = static_cast<MaskKind>(kind); });
-  wrong.add("an unknown feature", {"features is 8192", "kFeature"},
-            [](D& d) { d.features = 1u << 13; });
+  wrong.add("an unknown feature", {"features is 16384", "kFeature"},
+            [](D& d) { d.features = 1u << 14; });
   wrong.add("a region mask without regions", {"kFeatureRegionMask", "needs kFeatureRegions"},
             [](D& d) { d.features = kFeatureRegionMask; });
   Rows rows = std::move(wrong.rows);

@@ -27,13 +27,15 @@ std::vector<Field<A>> item_fields() {
           {WEFT_FIELD(A, null_value), DType::f16, true},
           {WEFT_FIELD(A, score_items), DType::u8},
           {WEFT_FIELD(A, value_items), DType::u8},
-          {WEFT_FIELD(A, logsumexp), DType::f16, false, true}};
+          {WEFT_FIELD(A, logsumexp), DType::f16, false, true},
+          {WEFT_FIELD(A, weights), DType::f16, false, true}};
 }
 
 std::vector<Field<A>> packed_fields() {
   return {{WEFT_FIELD(A, q_starts), DType::f32},
           {WEFT_FIELD(A, kv_starts), DType::f32},
-          {WEFT_FIELD(A, drop_mask), DType::f32}};
+          {WEFT_FIELD(A, drop_mask), DType::f32},
+          {WEFT_FIELD(A, weights), DType::f16, false, true}};
 }
 
 void add_shapes(Breaker<A>& wrong, const Maker& maker) {
@@ -186,6 +188,22 @@ void add_numbers(Breaker<A>& wrong, const Maker& maker) {
             [=](A& a) {
               a.logsumexp = f32({2, 4, 4});
             });
+  wrong.add("weights of another batch", {"weights.shape[0] is 1", "output.shape[0] is 2"},
+            [=](A& a) {
+              a.weights = f32({1, 4, 3, 5});
+            });
+  wrong.add("weights of other heads", {"weights.shape[1] is 2", "output.shape[1] is 4"}, [=](A& a) {
+    a.weights = f32({2, 2, 3, 5});
+  });
+  wrong.add("weights of other rows", {"weights.shape[2] is 4", "output.shape[2] is 3"}, [=](A& a) {
+    a.weights = f32({2, 4, 4, 5});
+  });
+  wrong.add("weights with columns for null keys", {"weights.shape[3] is 7", "5, kv_len"}, [=](A& a) {
+    a.weights = f32({2, 4, 3, 7});
+  });
+  wrong.add("rows of weights too far apart",
+            {"weights.strides[2] is 1073741824", "at most 2147483647 elements"},
+            [](A& a) { a.weights.strides[2] = int64_t{1} << 30; });
 }
 
 // The output and another tensor in one buffer, that of the larger.
@@ -206,6 +224,11 @@ void add_overlaps(Breaker<A>& wrong) {
   wrong.add("logsumexp on kv_lengths",
             {"logsumexp is bytes 0 to 96", "kv_lengths bytes 0 to 8", "overlap"},
             [](A& a) { a.kv_lengths.buffer = a.logsumexp.buffer; });
+  wrong.add("weights on value", {"weights is bytes 0 to 480", "value bytes 0 to 320", "overlap"},
+            [](A& a) { a.value.buffer = a.weights.buffer; });
+  wrong.add("weights on logsumexp",
+            {"logsumexp is bytes 0 to 96", "weights bytes 0 to 480", "overlap"},
+            [](A& a) { a.logsumexp.buffer = a.weights.buffer; });
 }
 
 void add_packed(Breaker<A>& wrong, const Maker& maker) {
@@ -221,6 +244,9 @@ void add_packed(Breaker<A>& wrong, const Maker& maker) {
             [=](A& a) {
               a.output = f32({2, 4, 6, 4});
             });
+  wrong.add("weights of all packed keys", {"weights.shape[3] is 9", "5, kv_len"}, [=](A& a) {
+    a.weights = f32({1, 4, 6, 9});
+  });
   wrong.add("starts without an end", {"q_starts.shape[0] is 0", "at least 1"},
             [=](A& a) { a.q_starts = i32({0}); });
   wrong.add("starts of two counts", {"kv_starts.shape[0] is 4", "q_starts.shape[0] is 3", "match"},
@@ -263,6 +289,7 @@ AttentionCall full_attention(const Maker& maker) {
   call.score_items = make(DType::i32, {2});
   call.value_items = make(DType::i32, {2});
   call.logsumexp = make(DType::f32, {2, 4, 3});
+  call.weights = make(DType::f32, {2, 4, 3, 5});
   return call;
 }
 
@@ -277,6 +304,7 @@ AttentionCall packed_attention(const Maker& maker) {
   call.max_q_len = 4;
   call.max_kv_len = 5;
   call.drop_mask = maker.tensor(DType::u8, {2, 4, 4, 5});
+  call.weights = maker.tensor(DType::f32, {1, 4, 6, 5});
   return call;
 }
 

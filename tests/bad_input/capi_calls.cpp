@@ -121,7 +121,8 @@ Rows attention_rows(const CWorld& w) {
                                    {"null_key", WEFT_SET(A, null_key)},
                                    {"null_value", WEFT_SET(A, null_value)},
                                    {"score_items", WEFT_SET(A, score_items)},
-                                   {"value_items", WEFT_SET(A, value_items)}})
+                                   {"value_items", WEFT_SET(A, value_items)},
+                                   {"weights", WEFT_SET(A, weights)}})
     op.tensor(field, w.lse, set);
   return op.rows;
 }
@@ -171,7 +172,7 @@ Rows plan_rows(const CWorld& w) {
          [](D& x) { x.query_dtype = WEFT_DTYPE_I32; });
   change("head_dim 0", {"attention: ", "head_dim is 0", "1 to 576"}, [](D& x) { x.head_dim = 0; });
   change(
-      "features", {start, "desc.features is 8192"}, [](D& x) { x.features = 1 << 13; },
+      "features", {start, "desc.features is 16384"}, [](D& x) { x.features = 1 << 14; },
       Code::unsupported);
   const auto add = [&](const char* name, std::vector<std::string> says, CCall call) {
     rows.push_back(c_row(name, std::move(says), std::move(call)));

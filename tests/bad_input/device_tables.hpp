@@ -35,8 +35,8 @@ uint64_t submissions();
 // Records with `make` on a fresh recorder. Where that fails, nothing may have been recorded.
 Result<void> recorded(const std::function<Result<void>(Recorder&)>& make);
 
-// A valid call: records one operation and runs it.
-void must_run(const std::function<Result<void>(Recorder&)>& make);
+// A valid call: records an operation, or up to `most`, and runs them.
+void must_run(const std::function<Result<void>(Recorder&)>& make, uint64_t most = 1);
 
 // A call as the rows of a table make it.
 template <class Call>

@@ -161,8 +161,8 @@ void add_block_options(Breaker<Block>& wrong) {
   const std::pair<const char*, Tensor AttentionCall::*> ours[] = {
       {"query", &AttentionCall::query},          {"key", &AttentionCall::key},
       {"value", &AttentionCall::value},          {"output", &AttentionCall::output},
-      {"logsumexp", &AttentionCall::logsumexp},  {"null_key", &AttentionCall::null_key},
-      {"null_value", &AttentionCall::null_value}};
+      {"logsumexp", &AttentionCall::logsumexp},  {"weights", &AttentionCall::weights},
+      {"null_key", &AttentionCall::null_key},    {"null_value", &AttentionCall::null_value}};
   for (const auto& [name, member] : ours)
     wrong.add(std::string("attention.") + name,
               {std::string("attention.") + name + " is given", "empty"},
@@ -328,6 +328,9 @@ Rows joint_rows() {
             [](J& j) { j.parts[1].output = j.output; });
   wrong.add("a part's logsumexp", {"parts[0].logsumexp is given"}, [](J& j) {
     j.parts[0].logsumexp = f32({1, 2, 3});
+  });
+  wrong.add("a part's weights", {"parts[1].weights is given"}, [](J& j) {
+    j.parts[1].weights = f32({1, 2, 3, 5});
   });
   wrong.add("no output", {"output is not given"}, [](J& j) { j.output = {}; });
   wrong.add("an output of three axes", {"output.shape is [2, 3, 4]", "4"}, [](J& j) {

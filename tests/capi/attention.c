@@ -133,6 +133,16 @@ static void test_call(const struct asks* a) {
   CHECK(close_to(found, output, B * H * Q * V, 1e-5f));
   get(all.weights, found);
   CHECK(close_to(found, weights, B * H * Q * K, 1e-5f));
+
+  weft_attention_call both = call;  // the weights by the same call
+  both.weights = TENSOR(WEFT_DTYPE_F32, NULL, B, H, Q, K);
+  MUST(weft_attention_describe(&both, &desc, &error));
+  CHECK(desc.features == (features | WEFT_FEATURE_WEIGHTS));
+  MUST(weft_attend(device, &both, &error));
+  get(both.output, found);
+  CHECK(close_to(found, output, B * H * Q * V, 1e-5f));
+  get(both.weights, found);
+  CHECK(close_to(found, weights, B * H * Q * K, 1e-5f));
   free_tensors();
 }
 

@@ -158,8 +158,8 @@ static void test_reserved(void) {
   const weft_program_options program = {.struct_size = sizeof program, .flags = 2};
   REFUSED(WEFT_UNSUPPORTED, "options.flags is 2", finish(&program));
   const weft_attention_desc desc = {
-      .struct_size = sizeof desc, .head_dim = 4, .features = 1u << 13};
-  REFUSED(WEFT_UNSUPPORTED, "desc.features is 8192", explain(&desc));
+      .struct_size = sizeof desc, .head_dim = 4, .features = 1u << 14};
+  REFUSED(WEFT_UNSUPPORTED, "desc.features is 16384", explain(&desc));
 }
 
 // What the library fills: as much as the caller has, zeros beyond what it knows itself, nothing

@@ -240,7 +240,8 @@ static void test_fields(void) {
                 FIELD(logsumexp),   FIELD(keep_mask),   FIELD(drop_mask),  FIELD(bias),
                 FIELD(kv_lengths),  FIELD(q_starts),    FIELD(kv_starts),  FIELD(position_offsets),
                 FIELD(sinks),       FIELD(score_items), FIELD(null_key),   FIELD(value_items),
-                FIELD(key_regions), FIELD(region_mask), FIELD(null_value), FIELD(query_regions)};
+                FIELD(key_regions), FIELD(region_mask), FIELD(null_value), FIELD(query_regions),
+                FIELD(weights)};
   const weft_tensor* qkv = TENSOR(WEFT_DTYPE_F32, NULL, 2, 2, 2, 8);
   const weft_tensor* out = TENSOR(WEFT_DTYPE_F32, NULL, 2, 2, 2, 8);
   const weft_tensor* odd = TENSOR(WEFT_DTYPE_F16, NULL, 3, 7);

@@ -55,12 +55,11 @@ std::string beyond_twice(const char* name, const std::vector<std::byte>& bytes,
 // Checks a line on a row; "" is the one that the device chooses.
 void check(const Device& device, const AttentionTest& test, const Vector& vector,
            const std::string& row) {
-  const auto& [problem, line, data, expected] = test;
   check_attention(device, test, row, [&](const TwoRuns& runs) {
     std::string wrong =
-        beyond_twice("output", runs.first[0], data.output, expected.output, vector.output_error);
-    if (problem.logsumexp)
-      wrong += beyond_twice("logsumexp", runs.first[1], data.logsumexp, expected.logsumexp,
+        beyond_twice("output", runs.first[0], test.data.output, test.expected.output, vector.output_error);
+    if (test.problem.logsumexp)
+      wrong += beyond_twice("logsumexp", runs.first[1], test.data.logsumexp, test.expected.logsumexp,
                             vector.logsumexp_error);
     return wrong;
   });

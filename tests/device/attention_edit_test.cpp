@@ -324,6 +324,7 @@ TEST_CASE("editing: edits that make no sense, or not for the call, are refused b
   const AttentionEdits valid{.keys = {key_edit(Kind::scale_values, {{1, 2.0f}})}};
   has(refusal(valid, [](AttentionCall& call) { call.kv_starts = call.key; }), "packed batches can't be edited");
   has(refusal(valid, [](AttentionCall& call) { call.score_items = call.key; }), "score_items");
+  has(refusal(valid, [](AttentionCall& call) { call.weights = call.key; }), "weights is given");
   has(refusal(valid, [](AttentionCall& call) { call.key.shape = {2, 11, 64}; }), "key.shape is [2, 11, 64]");
   CHECK(refused(valid) == "none");
 }

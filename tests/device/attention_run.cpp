@@ -1,5 +1,7 @@
 #include "device/attention_run.hpp"
 
+#include <cmath>
+
 #include "decide/select.hpp"
 
 namespace weft::test {
@@ -23,7 +25,22 @@ uint32_t features_of(const cases::AttentionCase& c) {
   add(kFeatureNullKeys, c.null_len > 0);
   add(kFeatureScoreItems, c.score_items > 0);
   add(kFeatureValueItems, c.value_items > 0);
+  add(kFeatureWeights, c.weights);
   return features;
+}
+
+// Keys that take no part get exactly 0.
+std::string judge_weights(const AttentionTest& test, const std::vector<std::byte>& bytes) {
+  const reference::Array& expected = test.weights.values;
+  const Allowed near = allowed_weights(test.weights);
+  std::string found = compare("weights", bytes, test.data.weights, expected, [&](size_t i) {
+    return std::isnan(expected.values[i]) ? 0.0 : near(i);
+  });
+  const reference::Array written = cases::decode(bytes, test.data.weights);
+  for (size_t i = 0; i < written.values.size(); ++i)
+    if (expected.values[i] == 0.0 && written.values[i] != 0.0)
+      return found + "weights: element " + std::to_string(i) + " is of a key that takes no part. ";
+  return found;
 }
 
 }  // namespace
@@ -32,7 +49,8 @@ AttentionTest::AttentionTest(const cases::AttentionCase& c)
     : problem(c),
       line(cases::print(c)),
       data(cases::make_problem(c)),
-      expected(reference::attention(data.inputs)) {}
+      expected(reference::attention(data.inputs)),
+      weights(c.weights ? reference::all_weights(data.inputs) : reference::WeightsResult{}) {}
 
 DeviceKind kind_of(const decide::AttentionRow& row) {
   return {.kernel = row.name, .without_16bit = row.needs == decide::kNeedNothing};
@@ -55,7 +73,7 @@ bool can_run(const decide::AttentionRow& row, const cases::AttentionCase& c) {
 
 Result<std::string> run_attention(const Device& device, const AttentionTest& test,
                                   const std::string& row, const Judge& judge) {
-  const auto& [problem, line, data, expected] = test;
+  const auto& [problem, line, data, expected, weights] = test;
   WEFT_ASSIGN(const AttentionCall call, cases::make_call(device, problem, data));
   WEFT_ASSIGN(const AttentionDesc desc, describe(call));
   WEFT_ASSIGN(const Attention plan, Attention::plan(device, desc));
@@ -63,6 +81,7 @@ Result<std::string> run_attention(const Device& device, const AttentionTest& tes
   WEFT_TRY(plan.record(recorder, call));
   std::vector<Tensor> outputs{call.output};
   if (problem.logsumexp) outputs.push_back(call.logsumexp);
+  if (problem.weights) outputs.push_back(call.weights);
   WEFT_ASSIGN(const TwoRuns runs, run_twice(device, recorder, outputs));
 
   std::string found;
@@ -73,6 +92,7 @@ Result<std::string> run_attention(const Device& device, const AttentionTest& tes
   if (problem.logsumexp)
     found += compare("logsumexp", runs.first[1], data.logsumexp, expected.logsumexp,
                      allowed_logsumexp(data.inputs, expected));
+  if (problem.weights) found += judge_weights(test, runs.first.back());
   if (judge) found += judge(runs);
   if (!runs.same) found += "the second run gave other bits. ";
   return found;

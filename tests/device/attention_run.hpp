@@ -16,6 +16,7 @@ struct AttentionTest {
   std::string line;
   cases::AttentionProblem data;
   reference::AttentionResult expected;
+  reference::WeightsResult weights;  // of a case that asks for them
 
   explicit AttentionTest(const cases::AttentionCase& c);
 };

@@ -230,9 +230,7 @@ std::pair<double, double> weight_of(const AttentionInputs& inputs, const RowPlac
 }  // namespace
 
 WeightsResult attention_weights(const AttentionInputs& inputs, const WeightsInputs& listed) {
-  const int64_t null_len = inputs.null_len();
-  int64_t kv_len = inputs.key.shape[2];
-  if (inputs.max_kv_len > 0) kv_len = std::min(kv_len, inputs.max_kv_len);
+  const int64_t null_len = inputs.null_len(), kv_len = inputs.kv_len();
   const std::vector<uint32_t> heads = all_if_empty(listed.heads, inputs.heads);
   const std::vector<uint32_t> keys = all_if_empty(listed.keys, null_len + kv_len);
   const auto key_count = static_cast<int64_t>(keys.size());
@@ -262,6 +260,17 @@ WeightsResult attention_weights(const AttentionInputs& inputs, const WeightsInpu
       }
     }
   return result;
+}
+
+WeightsResult all_weights(const AttentionInputs& inputs) {
+  const int64_t kv_len = inputs.kv_len();
+  if (kv_len == 0) {
+    const Array none(inputs.batch, inputs.heads, rows_of_tensor(inputs), 0);
+    return {.values = none, .magnitude = none};
+  }
+  WeightsInputs listed{.null_keys_last = true};
+  for (int64_t j = 0; j < kv_len; ++j) listed.keys.push_back(static_cast<uint32_t>(j));
+  return attention_weights(inputs, listed);
 }
 
 MergeResult attention_merge(const MergeResult& left, const MergeResult& right) {

@@ -1,6 +1,7 @@
 // Attention in fp64 and plain loops: what every kernel is measured against.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -36,6 +37,10 @@ struct AttentionInputs {
 
   int64_t kv_heads() const;
   int64_t null_len() const { return null_key ? null_key->shape[2] : 0; }
+  // Keys of an item, at most.
+  int64_t kv_len() const {
+    return max_kv_len > 0 ? std::min(key.shape[2], max_kv_len) : key.shape[2];
+  }
 };
 
 // One query row of an item and where its keys and values lie.
@@ -85,6 +90,8 @@ struct WeightsResult {
 };
 
 WeightsResult attention_weights(const AttentionInputs& inputs, const WeightsInputs& listed);
+// AttentionCall::weights: of all heads and all keys but the null keys.
+WeightsResult all_weights(const AttentionInputs& inputs);
 
 struct MergeResult {
   Array output;

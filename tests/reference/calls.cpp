@@ -143,6 +143,9 @@ Result<AttentionCall> make_call(const Device& device, const AttentionCase& c,
   if (c.logsumexp) {
     WEFT_ASSIGN(call.logsumexp, poisoned(device, problem.logsumexp));
   }
+  if (c.weights) {
+    WEFT_ASSIGN(call.weights, poisoned(device, problem.weights));
+  }
   WEFT_ASSIGN(call.output, poisoned(device, problem.output));
   return call;
 }

@@ -35,7 +35,7 @@ struct Operand {
 
 struct AttentionProblem {
   reference::AttentionInputs inputs;  // key and value hold one item where the case broadcasts them
-  Placement query, key, value, mask, bias, output, logsumexp;
+  Placement query, key, value, mask, bias, output, logsumexp, weights;
   Placement query_regions, key_regions, region_mask, null_key, null_value;
 };
 

@@ -55,6 +55,7 @@ AttentionCase draw_kind(Random& random) {
     if (one_in(random, 5)) c.score_items = 1;
     if (one_in(random, 5)) c.value_items = 1;
   }
+  c.weights = one_in(random, 6);
   return c;
 }
 
@@ -138,7 +139,7 @@ WeightsCase draw_weights(Random& kind, Random& random) {
   AttentionCase& a = c.attention;
   c.stage = static_cast<WeightsStage>(random.below(4));
   if (c.stage < WeightsStage::masked) a.poison = false;
-  a.logsumexp = false;  // the test decides
+  a.logsumexp = a.weights = false;  // the test decides
   // Weights look at keys alone: where these have one head, so have null keys.
   if (a.ones & kOneKeyHead && a.null_len > 0) a.ones |= kOneNullHead;
   // How many keys packed items have is drawn later: all of them.

@@ -23,6 +23,7 @@ inline AttentionCall full_call() {
   call.keep_mask = fake_tensor(DType::u8, {1, 8, 1, 77});
   call.kv_lengths = fake_tensor(DType::i32, {2});
   call.logsumexp = fake_tensor(DType::f32, {2, 8, 16});
+  call.weights = fake_tensor(DType::f32, {2, 8, 16, 77});
   return call;
 }
 

@@ -25,7 +25,8 @@ C parsed(const std::string& line) {
 TEST_CASE("an attention line fills its fields") {
   const auto c = parsed<AttentionCase>(
       "b2 h8 kv4 q4096 k77 d64 dv48 f16 out=f32 mask=drop_i32 mask_shape=bk mask_k=70 masked=rows "
-      "bias=f16 bias_shape=hqk bias_k=60 lengths=random lse scale=-0.25 layout=odd bcast_kv poison "
+      "bias=f16 bias_shape=hqk bias_k=60 lengths=random lse with_weights scale=-0.25 layout=odd "
+      "bcast_kv poison "
       "logits=large seed=7");
   CHECK(c.batch == 2);
   CHECK(c.heads == 8);
@@ -48,6 +49,7 @@ TEST_CASE("an attention line fills its fields") {
   CHECK(c.bias_keys == 60);
   CHECK(c.lengths == Lengths::random);
   CHECK(c.logsumexp);
+  CHECK(c.weights);
   CHECK(c.scale == -0.25f);
   CHECK(c.layout == Layout::odd);
   CHECK(c.broadcast_kv);
@@ -135,6 +137,7 @@ TEST_CASE("lines of operations") {
 TEST_CASE("a case prints as the line that gives it") {
   for (const char* line : {
            "b2 h8 q4096 k77 d64 f16",
+           "b2 h8 q4096 k77 d64 f16 lse with_weights layout=padded",
            "b1 h1 q1 k1 d1 f32",
            "b0 h2 kv1 q3 k0 d8 dv4 bf16 kv_type=f16 out=f32 mask=keep mask_shape=qk "
            "scale=0.1 lse",
@@ -224,6 +227,7 @@ TEST_CASE("bad lines are refused, naming the word") {
       {"h2 q4 k4 d4 f32 one=kh,vh", "kv1"},
       {"q4 k4 d4 f32 mask", "mask needs a value"},
       {"q4 k4 d4 f32 lse=1", "lse takes no value"},
+      {"weights q4 k4 d4 f32 with_weights", "has with_weights"},
       {"q4 k4 d4 f32 mask_shape=kq", "mask_shape"},
       {"q4 k4 d4 f32 mask_shape=bq", "mask_shape"},
       {"q4 k4 d4 f32 mask_shape=bxk", "mask_shape"},

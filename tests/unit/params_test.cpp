@@ -59,6 +59,7 @@ Block attention_args() {
            MEMBER(T, value_stride_batch), MEMBER(T, value_stride_head),
            MEMBER(T, output_stride_batch), MEMBER(T, output_stride_head),
            MEMBER(T, logsumexp_stride_batch), MEMBER(T, logsumexp_stride_head),
+           MEMBER(T, weights_stride_batch), MEMBER(T, weights_stride_head),
            MEMBER(T, mask_stride_batch), MEMBER(T, mask_stride_head),
            MEMBER(T, bias_stride_batch), MEMBER(T, bias_stride_head),
            MEMBER(T, query_regions_stride_batch), MEMBER(T, key_regions_stride_batch),
@@ -67,7 +68,7 @@ Block attention_args() {
            MEMBER(T, q_starts), MEMBER(T, kv_starts), MEMBER(T, query_regions),
            MEMBER(T, key_regions), MEMBER(T, region_mask), MEMBER(T, sinks),
            MEMBER(T, null_key), MEMBER(T, null_value), MEMBER(T, score_items),
-           MEMBER(T, value_items), MEMBER(T, query_stride_row), MEMBER(T, key_stride_row),
+           MEMBER(T, value_items), MEMBER(T, weights), MEMBER(T, query_stride_row), MEMBER(T, key_stride_row),
            MEMBER(T, value_stride_row), MEMBER(T, output_stride_row),
            MEMBER(T, mask_stride_row), MEMBER(T, bias_stride_row),
            MEMBER(T, null_key_stride_row), MEMBER(T, null_value_stride_row),
@@ -75,7 +76,7 @@ Block attention_args() {
            MEMBER(T, key_rows), MEMBER(T, item_count), MEMBER(T, value_count),
            MEMBER(T, query_ids), MEMBER(T, key_ids), MEMBER(T, region_stride_row),
            MEMBER(T, position_offset), MEMBER(T, window_left), MEMBER(T, window_right),
-           MEMBER(T, softcap_log2), MEMBER(T, reserved)}};
+           MEMBER(T, softcap_log2), MEMBER(T, weights_stride_row)}};
 }
 
 Block split_push() {
@@ -198,7 +199,8 @@ std::vector<Constant> attention_constants() {
           CONSTANT(ATTENTION, MASK_KIND), CONSTANT(ATTENTION, MASK_TYPE),
           CONSTANT(ATTENTION, HAS_BIAS), CONSTANT(ATTENTION, BIAS_TYPE),
           CONSTANT(ATTENTION, FEATURES), CONSTANT(ATTENTION, ALIGNED),
-          CONSTANT(ATTENTION, SKIP_BLOCKS)};
+          CONSTANT(ATTENTION, SKIP_BLOCKS),
+          CONSTANT(ATTENTION, READ_TOGETHER)};
 }
 
 std::vector<Constant> tile_constants() {

@@ -73,6 +73,7 @@ uint32_t features_of(const cases::AttentionCase& c) {
   add(c.null_len > 0, kFeatureNullKeys);
   add(c.score_items > 0, kFeatureScoreItems);
   add(c.value_items > 0, kFeatureValueItems);
+  add(c.weights, kFeatureWeights);
   return features;
 }
 

@@ -26,7 +26,7 @@ TEST_CASE("a call describes what its plan must fix") {
   AttentionCall call = full_call();
   CHECK(describe(call).value().mask == MaskKind::keep);
   CHECK(describe(call).value().mask_dtype == DType::u8);
-  CHECK(describe(call).value().features == (kFeatureKvLengths | kFeatureLogsumexp));
+  CHECK(describe(call).value().features == (kFeatureKvLengths | kFeatureLogsumexp | kFeatureWeights));
   call.keep_mask = {};
   call.drop_mask = fake_tensor(DType::i32, {1, 8, 1, 77});
   CHECK(describe(call).value().mask == MaskKind::drop);
@@ -73,6 +73,8 @@ TEST_CASE("ranks and types") {
         "attention: kv_lengths.dtype is f32; it must be i32");
   CHECK(refusal([](AttentionCall& c) { c.logsumexp.dtype = DType::f16; }) ==
         "attention: logsumexp.dtype is f16; it must be f32");
+  CHECK(refusal([](AttentionCall& c) { c.weights.dtype = DType::f16; }) ==
+        "attention: weights.dtype is f16; it must be f32");
 }
 
 TEST_CASE("sizes that must match") {
@@ -100,6 +102,12 @@ TEST_CASE("sizes that must match") {
   CHECK(refusal([](AttentionCall& c) {
           c.logsumexp = fake_tensor(DType::f32, {2, 8, 77});
         }) == "attention: logsumexp.shape[2] is 77, output.shape[2] is 16; they must match");
+  CHECK(refusal([](AttentionCall& c) {
+          c.weights = fake_tensor(DType::f32, {2, 4, 16, 77});
+        }) == "attention: weights.shape[1] is 4, output.shape[1] is 8; they must match");
+  CHECK(refusal([](AttentionCall& c) {
+          c.weights = fake_tensor(DType::f32, {2, 8, 16, 78});
+        }) == "attention: weights.shape[3] is 78; it must be 77, kv_len");
   CHECK(refusal([](AttentionCall& c) { c.kv_lengths = fake_tensor(DType::i32, {3}); }) ==
         "attention: kv_lengths.shape[0] is 3; it must be 2, the items");
   CHECK(refusal([](AttentionCall& c) { c.position_offsets = fake_tensor(DType::i32, {1}); }) ==
@@ -315,7 +323,7 @@ TEST_CASE("descriptions are checked and completed") {
   desc.bias = false;
   desc.features = kAllFeatures + 1;
   CHECK(message(validate(desc)) ==
-        "attention: features is 8192; it must be a sum of kFeature... bits");
+        "attention: features is 16384; it must be a sum of kFeature... bits");
   desc.features = kFeatureRegionMask;
   CHECK(message(validate(desc)) ==
         "attention: features has kFeatureRegionMask; it needs kFeatureRegions");

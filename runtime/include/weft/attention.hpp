@@ -58,8 +58,8 @@ struct AttentionCall {
   int32_t window_left = -1;   // keys j >= p - window_left take part; -1: no limit on this side
   int32_t window_right = -1;  // keys j <= p + window_right take part; -1: no limit on this side
 
-  // Packed batches. Item b's query rows are q_starts[b] to q_starts[b + 1] - 1 of query, output and
-  // logsumexp, whose batch is 1; its keys are kv_starts[b] to kv_starts[b + 1] - 1 of key and value,
+  // Packed batches. Item b's query rows are q_starts[b] to q_starts[b + 1] - 1 of query, output,
+  // logsumexp and weights, whose batch is 1; its keys are kv_starts[b] to kv_starts[b + 1] - 1 of key and value,
   // whose batch is 1. One or both may be given; rows i, keys j, masks and positions count from an item's
   // first row and key. Values are clamped to the tensors; rows of no item are not written;
   // starts must not decrease, or what rows of several items hold is undefined.
@@ -94,6 +94,15 @@ struct AttentionCall {
   // Optional output: f32 [batch, heads, q_len], the natural logarithm of the sum of exp(score) over the keys
   // that take part, null keys and the sink included. attention_weights reads it.
   Tensor logsumexp{};
+
+  // Optional output: f32 [batch, heads, q_len, kv_len], the weights that the values are summed with, exactly 0
+  // for a key that takes no part. Null keys and the sink take their share and have no column. With
+  // kv_starts, kv_len is the smaller of max_kv_len (unless 0) and the rows of key; columns of an item's missing
+  // keys get 0. Rows of the kernel list that hold all scores of a query row at once (attention_short_...) write
+  // them beside output; every other row is followed by what attention_weights records, with the
+  // logsumexp above or a transient one, so that every call works on every device. For few heads or keys, their
+  // mean or another stage: attention_weights.
+  Tensor weights{};
 };
 // A key that takes no part never influences an output, whatever its bits (NaN included).
 // A row without any key gives output 0 and logsumexp -infinity (the sink, where there is one).
@@ -116,8 +125,9 @@ enum AttentionFeature : uint32_t {
   kFeatureNullKeys = 1u << 10,
   kFeatureScoreItems = 1u << 11,
   kFeatureValueItems = 1u << 12,
+  kFeatureWeights = 1u << 13,
 };
-inline constexpr uint32_t kAllFeatures = (1u << 13) - 1;
+inline constexpr uint32_t kAllFeatures = (1u << 14) - 1;
 
 // What a plan fixes. Everything else (lengths, strides, scale, offsets) may differ in every call.
 struct AttentionDesc {
@@ -199,7 +209,7 @@ enum class WeightsStage : int32_t {
 
 // The weights, or scores at an earlier stage, of an attention: chosen heads and keys, per head or averaged.
 struct AttentionWeightsCall {
-  // The attention. value, output, value_items, sinks and null_value are not looked at; logsumexp is read
+  // The attention. value, output, value_items, sinks, null_value and its weights are not looked at; logsumexp is read
   // for probabilities only and must then be what that attention wrote (sinks and null keys are in it).
   // Query, key and per-item tensors are as there, with the batch of `weights` in place of output's. kv_heads
   // are key's; heads are logsumexp's where it is given, else query's (key's where query has 1).

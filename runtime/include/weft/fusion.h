@@ -116,10 +116,10 @@ typedef struct weft_cross_attention_block {
 
 // What runs in place of weft_attention, to look at a call or to change it: records what writes
 // call->output, which need not be the call as it comes. `recorder` is the one that records the
-// block; record with it, and with nothing else of it. `call` is complete but for logsumexp; it and
-// its tensors live until the callback returns (retain a buffer to keep it). Fails by returning
-// another status than WEFT_OK with a message in `error`, which the block's function then fails
-// with.
+// block; record with it, and with nothing else of it. `call` is complete but for logsumexp and
+// weights; it and its tensors live until the callback returns (retain a buffer to keep it). Fails by
+// returning another status than WEFT_OK with a message in `error`, which the block's function then
+// fails with.
 typedef weft_status (*weft_attend_callback)(void* user, weft_recorder* recorder,
                                             const weft_attention_call* call, weft_error* error);
 
@@ -149,7 +149,7 @@ typedef struct weft_cross_attention_call {
   const weft_tensor* query_angles;
   const weft_tensor* key_angles;
   // Masks, bias, lengths, windows, positions, regions, packed starts, sinks, items. Its query, key,
-  // value, output, logsumexp, null keys, scale and softcap are 0.
+  // value, output, logsumexp, weights, null keys, scale and softcap are 0.
   const weft_attention_call* attention;
   // f32 [batch, q_len] multiplies what attention and feed-forward add to a row.
   const weft_tensor* row_factors;
@@ -198,7 +198,7 @@ WEFT_EXPORT weft_status weft_co_attention(weft_recorder* recorder,
 typedef struct weft_joint_attention_call {
   uint32_t struct_size;
   uint32_t part_count;                      // 1 or more
-  const weft_attention_call* const* parts;  // without output and logsumexp
+  const weft_attention_call* const* parts;  // without output, logsumexp and weights
   const weft_tensor* output;                // [batch, heads, q_len, value_dim]
   const weft_tensor* logsumexp;             // optional output: f32 [batch, heads, q_len]
 } weft_joint_attention_call;

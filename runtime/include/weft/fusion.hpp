@@ -90,8 +90,8 @@ struct CrossAttentionBlock {
 // ---- Recording ----
 
 // What runs in place of weft::attention, to look at a call or to change it (weft/attention_map.hpp,
-// weft/attention_edit.hpp). `call` is complete, but for logsumexp, which is not given. It records with `recorder`,
-// whose recording it must not end.
+// weft/attention_edit.hpp). `call` is complete, but for logsumexp and weights, which are not given. It records with
+// `recorder`, whose recording it must not end.
 using AttentionFunction = std::function<Result<void>(Recorder&, const AttentionCall& call)>;
 
 // A context's keys and values, projected once and used by any number of calls: an encoder's outputs while
@@ -119,7 +119,7 @@ struct CrossAttentionCall {
   // Rotations of projected queries and keys (RotaryCall::angles): f32 [length, n].
   Tensor query_angles{}, key_angles{};
   // Masks, bias, lengths, windows, positions, regions, packed starts, sinks, items. query, key, value, output,
-  // logsumexp, null keys, scale and softcap must be left as they are.
+  // logsumexp, weights, null keys, scale and softcap must be left as they are.
   AttentionCall attention{};
   // Optional: f32 [batch, q_len] multiplies what attention and feed-forward add to a row; 0 leaves the row as it is,
   // but for the post norms.
@@ -153,7 +153,7 @@ WEFT_EXPORT Result<void> co_attention(Recorder& recorder, const CrossAttentionBl
                                       const CrossAttentionBlock& right_block, const CoAttentionCall& call);
 
 // One softmax over the keys of several attentions, each with queries of its own (a joint softmax over cameras):
-// output = softmax([s_1 s_2 ...]) [v_1; v_2; ...], merged by logsumexp. Every part's output and logsumexp are left
+// output = softmax([s_1 s_2 ...]) [v_1; v_2; ...], merged by logsumexp. Every part's output, logsumexp and weights are left
 // empty; `output` is [batch, heads, q_len, value_dim], `logsumexp` optional. 1 or more parts; the sink may be in one.
 struct JointAttentionCall {
   std::vector<AttentionCall> parts{};

@@ -58,7 +58,7 @@ typedef struct weft_attention_call {
 
   const weft_tensor* kv_lengths;        // i32 [items]
   const weft_tensor* position_offsets;  // i32 [items]
-  const weft_tensor* q_starts;          // i32 [items + 1]: packed query, output and logsumexp
+  const weft_tensor* q_starts;          // i32 [items + 1]: packed query and outputs
   const weft_tensor* kv_starts;         // i32 [items + 1]: packed key and value
 
   const weft_tensor* query_regions;  // i32 [items | 1, q_len]; packed as the query is
@@ -73,6 +73,10 @@ typedef struct weft_attention_call {
   // i32 [batch]: the items that output item b takes its weights and its values from.
   const weft_tensor* score_items;
   const weft_tensor* value_items;
+
+  // Optional output: f32 [batch, heads, q_len, kv_len], the weights of weft_attention_weights at its
+  // last stage, of all heads and keys; null keys and the sink have no column.
+  const weft_tensor* weights;
 } weft_attention_call;
 
 // Plans (once per description and device) and records.
@@ -98,7 +102,8 @@ enum {  // weft_attention_desc.features
   WEFT_FEATURE_SINKS = 1 << 9,
   WEFT_FEATURE_NULL_KEYS = 1 << 10,
   WEFT_FEATURE_SCORE_ITEMS = 1 << 11,
-  WEFT_FEATURE_VALUE_ITEMS = 1 << 12
+  WEFT_FEATURE_VALUE_ITEMS = 1 << 12,
+  WEFT_FEATURE_WEIGHTS = 1 << 13
 };
 
 // What a plan fixes. Everything else (lengths, strides, scale, offsets) may differ in every call.
@@ -171,8 +176,8 @@ enum {  // weft_attention_weights_call.flags
 typedef struct weft_attention_weights_call {
   uint32_t struct_size;
   weft_weights_stage stage;
-  // value, output and null_value are not read; logsumexp is read for probabilities, and must be
-  // what this attention wrote.
+  // value, output, null_value and its own weights are not read; logsumexp is read for probabilities,
+  // and must be what this attention wrote.
   const weft_attention_call* attention;
   // f32 output [batch, listed heads (1 if averaged), q_len, listed keys].
   const weft_tensor* weights;
