@@ -25,7 +25,7 @@ Selection& selection() {
 }
 
 bool has_turn(size_t line, size_t row, size_t rows) {
-  constexpr size_t kTurns = 4;
+  constexpr size_t kTurns = 6;
   const Selection& chosen = selection();
   return chosen.all_rows || !chosen.kernel.empty() || !chosen.case_line.empty() ||
          row + 1 == rows || (line + row) % kTurns == 0;
