@@ -360,7 +360,7 @@ void start(uint head) {
   if (kMasked) {
     if (invocation < kBlockKv) bad_keys[invocation] = 0u;
     if (invocation < 3u) bad[invocation] = invocation == 1u ? 0xffffffffu : 0u;
-    if (invocation < 2u) seen[invocation] = 0u;
+    clear_seen(invocation);
     barrier();
   }
 }

@@ -68,10 +68,10 @@ WEFT_BUFFER(16) readonly buffer Halfs { float16_t v[]; };
 
 // Where kMasked: the first key whose value holds an infinity or NaN, and the key after the last.
 shared uint bad_first, bad_end;
-// Where kLook: the last step of which some row sees a key, from 1, for even and for odd steps, so that
-// one is written while the one before is read. Windows need no look: all steps of their range are seen.
+// Steps of which no row sees a key are not read. Windows need no look: all steps of their range are seen.
 const bool kLook = kRegions || kMaskKind != WEFT_MASK_NONE;
-shared uint seen[2];
+
+#include "lib/seen.glsl"
 
 Queries queries;
 Scores top, weight_sum;  // the same maximum in a whole row; sums of a row's weights, column by column
@@ -262,14 +262,6 @@ bool look(Step step) {
   return sees;
 }
 
-// Steps of which no row of the workgroup sees a key are not read.
-bool workgroup_sees(Step step) {
-  if (!kLook) return true;
-  if (look(step)) seen[step.number % 2u] = step.number;
-  barrier();
-  return seen[step.number % 2u] == step.number;
-}
-
 // One step of the online softmax.
 void attend(Step step) {
   Keys keys;
@@ -355,9 +347,8 @@ void start(uint head) {
     if (gl_LocalInvocationID.x == 0u) {
       bad_first = 0xffffffffu;
       bad_end = 0u;
-      seen[0] = 0u;
-      seen[1] = 0u;
     }
+    clear_seen(gl_LocalInvocationID.x);
     barrier();
   }
 }
@@ -396,7 +387,9 @@ void main() {
     uint number = 0;
     [[dont_unroll]] do {
       Step step = find_step(number, null_blocks, range, head / push.group_size);
-      if (workgroup_sees(step)) attend(step);
+      bool sees = true;
+      if (kLook) sees = workgroup_sees(step.number, look(step));
+      if (sees) attend(step);
     } while (++number < blocks);
   }
   write_rows();

@@ -70,15 +70,10 @@ const bool kOneByOne = kFewLanes && !kAligned && kHoldQuery && kHalfOrLong;
 const bool kLongHalf = kFewLanes && kHoldQuery && kHalf && kLong;
 const bool kOneKey = kPicked || kOneByOne;
 const uint kStep = kOneKey ? 1u : kLongHalf ? kBlockKv / 2u : kBlockKv;
-// So do 16-bit elements that each invocation picks and converts for itself: there loops read and write kPassGroups
-// groups a pass, always at the same place of the row, which moves on between passes.
-const uint kPassGroups = 4u;
-const bool kHalfQuery = kQueryType != WEFT_TYPE_F32, kHalfOutput = kOutputType != WEFT_TYPE_F32;
-const bool kManyReads = !kAligned || kHeadDim > 64u, kManyWrites = !kAligned || kValueDim > 64u;
-const bool kReadPasses = kFewLanes && kHalfQuery && kManyReads;
-const bool kWritePasses = kFewLanes && kHalfOutput && kManyWrites;
-const uint kPassReads = kReadPasses ? kHeadDim / 4u / kPassGroups * kPassGroups : 0u;
-const uint kPassWrites = kWritePasses ? (kChunkGroups - 1u) / kPassGroups * kPassGroups : 0u;
+const bool kPasses = kFewLanes;
+
+#include "lib/passes.glsl"
+
 #ifdef WEFT_VOTE
 // Blocks of keys that no row of the subgroup sees are passed over. Windows need no look at the keys.
 const bool kLook = kSkipBlocks && (kMaskKind != WEFT_MASK_NONE || kRegions || kHasBias);

@@ -68,10 +68,10 @@ const uint kMeeting = kBlockQ * kLocalSize;
 const uint kGathering = kSpans * kValueGroups;
 shared vec4 exchanged[kMeeting > kGathering ? kMeeting : kGathering];
 shared float tops[kSpans], weight_sums[kSpans];
-// Steps of which no row sees a key are passed over. The last step seen, from 1, for even and for odd steps, so that
-// one is written while the one before is read.
+// Steps of which no row sees a key are passed over.
 const bool kLook = kMaskKind != WEFT_MASK_NONE || kRegions;
-shared uint seen[2];
+
+#include "lib/seen.glsl"
 
 vec4 held[kBlockQ * kHeadSteps];  // the query rows, scaled
 vec4 sum[kBlockQ * kValueSteps];
@@ -179,14 +179,12 @@ void attend(uint first, uint end, uint key_stride_row, uint value_stride_row, co
   }
 }
 
-// Whether some row sees a key of the number-th step, of which each invocation looks at one.
-bool workgroup_sees(uint number, uint first, uint end) {
+// Whether some row sees the key of the step from "first" on that the invocation looks at.
+bool look(uint first, uint end) {
   uint j = min(first + min(index, kSpans * kBlockKv - 1u), end - 1u);
   bool sees = false;
   [[unroll]] for (uint r = 0; r < kBlockQ; ++r) sees = sees || row_sees(block, rows[r], j);
-  if (sees) seen[number % 2u] = number;
-  barrier();
-  return seen[number % 2u] == number;
+  return sees;
 }
 
 // Loops are tested at the end: drivers that mask lanes run what follows an exit once more, reads included.
@@ -197,7 +195,7 @@ void attend_range(uvec2 keys, uint key_stride_row, uint value_stride_row, const 
   if (first < keys.y) {
     [[dont_unroll]] do {
       bool sees = true;
-      if (masked && kLook) sees = workgroup_sees(++number, first, keys.y);
+      if (masked && kLook) sees = workgroup_sees(++number, look(first, keys.y));
       if (sees) attend(first, keys.y, key_stride_row, value_stride_row, masked);
       first += kSpans * kBlockKv;
     } while (first < keys.y);
@@ -279,7 +277,7 @@ void main() {
   }
 
   if (kLook) {
-    if (index < 2u) seen[index] = 0u;
+    clear_seen(index);
     barrier();
   }
   if (kNullKeys && part == 0u) {

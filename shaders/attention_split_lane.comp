@@ -45,16 +45,9 @@ const uint kChunks = (kValueDim + kValueChunk - 1u) / kValueChunk;
 const bool kHalf = kKvType != WEFT_TYPE_F32, kHalfOrLong = kHalf || kHeadDim > 128u;
 const bool kOneKey = !kAligned && kHalfOrLong;
 const uint kStep = kOneKey ? 1u : kBlockKv;
-// So do 16-bit elements that each invocation picks and converts for itself: there loops read and write kPassGroups
-// groups a pass, always at the same place of the row, which moves on between passes.
-const uint kPassGroups = 4u;
-const bool kManyRows = kBlockQ > 1u;
-const bool kHalfQuery = kQueryType != WEFT_TYPE_F32, kHalfOutput = kOutputType != WEFT_TYPE_F32;
-const bool kManyReads = !kAligned || kHeadDim > 64u, kManyWrites = !kAligned || kValueDim > 64u;
-const bool kReadPasses = kManyRows && kHalfQuery && kManyReads;
-const bool kWritePasses = kManyRows && kHalfOutput && kManyWrites;
-const uint kPassReads = kReadPasses ? kHeadDim / 4u / kPassGroups * kPassGroups : 0u;
-const uint kPassWrites = kWritePasses ? (kChunkGroups - 1u) / kPassGroups * kPassGroups : 0u;
+const bool kPasses = kBlockQ > 1u;
+
+#include "lib/passes.glsl"
 
 // Steps of which no row of the subgroup sees a key are passed over.
 const bool kLook = kMaskKind != WEFT_MASK_NONE || kRegions;

@@ -102,9 +102,8 @@ void stage_values(Step step) {
 
 // Not of biases, which would be read twice: few are -infinity for whole blocks.
 const bool kLook = kWindow || kRegions || kMaskKind != WEFT_MASK_NONE;
-// The last step of which some row sees a key, for even and for odd steps, so that one is written while
-// the one before is read.
-shared uint seen[2];
+
+#include "lib/seen.glsl"
 
 const uint kLaneKeys = 8u * kRowParts;  // of each row
 uint kept[kRows];                       // where kLook, bit i: the row sees the invocation's key i
@@ -141,9 +140,7 @@ bool next_step(Walk walk, uint number, out Step step) {
   if (kLook) {
     do {
       step = find_step(walk, number);
-      if (look(step)) seen[step.number % 2u] = step.number;
-      barrier();
-      sees = seen[step.number % 2u] == step.number;
+      sees = workgroup_sees(step.number, look(step));
       number = step.number;
     } while (!sees && number < walk.blocks);
   } else {

@@ -57,10 +57,11 @@ void check(const Device& device, const AttentionTest& test, const Vector& vector
            const std::string& row) {
   check_attention(device, test, row, [&](const TwoRuns& runs) {
     std::string wrong =
-        beyond_twice("output", runs.first[0], test.data.output, test.expected.output, vector.output_error);
+        beyond_twice("output", runs.first[0], test.data.output, test.expected.output,
+                     vector.output_error);
     if (test.problem.logsumexp)
-      wrong += beyond_twice("logsumexp", runs.first[1], test.data.logsumexp, test.expected.logsumexp,
-                            vector.logsumexp_error);
+      wrong += beyond_twice("logsumexp", runs.first[1], test.data.logsumexp,
+                            test.expected.logsumexp, vector.logsumexp_error);
     return wrong;
   });
 }

@@ -113,9 +113,9 @@ class WEFT_EXPORT AttentionEditor {
   static Result<AttentionEditor> make(const Device& device, AttentionEdits edits);
 
   // Records `call` as edited at this place, in place of weft::attention. Items, heads and keys are the call's; it
-  // may have masks, bias, lengths, windows, regions, null keys and sinks, but no packed batches, score_items or
-  // value_items or weights where an edit acts; logsumexp is of every item's own weights. Where nothing acts, it is the call as it
-  // is. Else transient tensors hold what changes: keys or values (for every query head, where heads of one key head differ), the output of edited items,
+  // may have masks, bias, lengths, windows, regions, null keys and sinks, but no packed batches, score_items,
+  // value_items or weights where an edit acts; logsumexp is of every item's own weights. Where nothing acts, it is
+  // the call as it is. Else transient tensors hold what changes: keys or values (for every query head, where heads of one key head differ), the output of edited items,
   // and the sum of the call's own bias and factors, as large as that bias is (times the batch and the heads, where factors
   // differ along these and the bias doesn't).
   // `inner` (an AttentionMap's, say; empty: weft::attention) records the call of every item's own weights, with
