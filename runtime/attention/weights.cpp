@@ -28,7 +28,8 @@ static_assert(static_cast<int>(WeightsStage::scaled) == WEFT_STAGE_SCALED &&
 // Keys and rows of an invocation, and groups of four elements that it reads together: as many as no
 // compiler at hand spills (tests/drivers). A CPU driver reads fast what all invocations of a
 // workgroup share: keys where invocations are rows; rows where they are keys, which many rows then
-// use.
+// use. Not in subgroups of 16, for which the driver crashes over addresses that differ
+// (lib/memory.glsl).
 struct Block {
   uint32_t keys = 4, rows = 1, step_groups = 4;
   bool key_lanes = false;
@@ -39,7 +40,8 @@ Block block_of(const DeviceTraits& traits, const WeightsShape& shape, uint32_t l
     const uint64_t lanes = ceil_div(shape.key_count, local_size) * local_size;
     const bool few_idle = 4 * lanes <= 5 * uint64_t{shape.key_count};
     Block block{.keys = 8, .rows = 2, .step_groups = 16};
-    if (few_idle && shape.scores.q_len >= kKeyLanes.rows) block = kKeyLanes;
+    const bool narrow = traits.subgroup_size < 16;
+    if (narrow && few_idle && shape.scores.q_len >= kKeyLanes.rows) block = kKeyLanes;
     if (!shape.aligned) block.step_groups = 1;  // elements read one by one take code: seconds to compile
     return block;
   }

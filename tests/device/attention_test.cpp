@@ -54,6 +54,8 @@ TEST_CASE("attention: types and layouts") { run_file("types.txt"); }
 TEST_CASE("attention: masks and lengths") { run_file("masks.txt"); }
 TEST_CASE("attention: semantics of models") { run_file("semantics.txt"); }
 TEST_CASE("attention: shapes of models") { run_file("models.txt"); }
+// What other drivers run by default, which has to be short.
+TEST_CASE("attention: smoke in turn", "[.][turn]") { run_file("smoke.txt"); }
 TEST_CASE("one case of the command line", "[.][one]") { run_all(cases_of(""), false); }
 
 TEST_CASE("attention: the chosen rows") { run_unforced("smoke.txt", {}); }
