@@ -131,12 +131,8 @@ Keys null_keys_of(uint kv_head) {
 
 // Null keys first, where there are any, then rows range.x to range.y - 1 of key and value.
 void attend_all(Item item, uint kv_head, uvec2 range) {
-  Keys keys = keys_of(item, kv_head), null_keys;
-  uint nulls = 0u;
-  if (kNullKeys) {
-    null_keys = null_keys_of(kv_head);
-    nulls = 1u;
-  }
+  Keys keys = keys_of(item, kv_head);
+  uint nulls = kNullKeys ? 1u : 0u;
   uint steps = nulls + (range.y - range.x + kBlockKv - 1u) / kBlockKv;
   if (steps == 0u) return;
   uint step = 0;
@@ -145,7 +141,7 @@ void attend_all(Item item, uint kv_head, uvec2 range) {
     uint first = null_step ? 0u : range.x + (step - nulls) * kBlockKv;
     uint count = null_step ? args.null_len : min(range.y - first, kBlockKv);
     Keys from = keys;
-    if (null_step) from = null_keys;
+    if (null_step) from = null_keys_of(kv_head);
     attend(from, step, first, count, null_step);
   } while (++step < steps);
 }
