@@ -68,8 +68,9 @@ const bool kPicked = kHalf && !kAligned && !kNative;
 const bool kLong = kHeadDim > 128u, kHalfOrLong = kHalf || kLong;
 const bool kOneByOne = kFewLanes && !kAligned && kHoldQuery && kHalfOrLong;
 const bool kLongHalf = kFewLanes && kHoldQuery && kHalf && kLong;
-const bool kOneKey = kPicked || kOneByOne;
-const uint kStep = kOneKey ? 1u : kLongHalf ? kBlockKv / 2u : kBlockKv;
+const bool kWideOneByOne = kFewLanes && !kAligned && !kHoldQuery && kHalf;
+const bool kOneKey = kPicked || kOneByOne, kFewKeys = kLongHalf || kWideOneByOne;
+const uint kStep = kOneKey ? 1u : kFewKeys ? kBlockKv / 2u : kBlockKv;
 const bool kPasses = kFewLanes;
 
 #include "lib/passes.glsl"
@@ -94,6 +95,7 @@ uint key_stride, value_stride;  // elements from row to row
 uvec2 result, logsumexp;        // of the block's first row
 uint group0;                    // the first group of the chunk
 
+bool nulls = false;  // whether the keys are null keys
 uvec2 key_row[kBlockKv];
 // Sums that don't wait for each other, where a step has too few scores to keep a CPU's adders busy.
 const bool kFewScores = kRows * kBlockKv < 8u;
@@ -160,7 +162,7 @@ bool look(uint first, const uint count) {
   bool seen = false;
   [[unroll]] for (uint r = 0; r < kRows; ++r) {
     [[unroll]] for (uint j = 0; j < count; ++j) {
-      float bias = key_bias(block, rows[r], first + j);
+      float bias = kNullKeys && nulls ? 0.0 : key_bias(block, rows[r], first + j);
       added[r * kBlockKv + j] = bias;
       seen = seen || bias != kExcluded;
     }
@@ -168,14 +170,13 @@ bool look(uint first, const uint count) {
   return seen;
 }
 
-// One step of the online softmax over the next keys, first to first + count - 1. "count", "masked" and
-// "looked" are constants; count is at most kBlockKv, and keys take part anyway where masked is false.
-// looked: `added` is filled.
-void attend(uint first, const uint count, const bool masked, const bool looked) {
+// One step of the online softmax over the next keys, first to first + count - 1. "count" and "looked" are constants;
+// count is at most kBlockKv. looked: `added` is filled.
+void attend(uint first, const uint count, const bool looked) {
   key_row[0] = key;
   [[unroll]] for (uint j = 1; j < count; ++j) key_row[j] = next_row(key_row[j - 1], key_stride);
   compute_scores(count);
-  if (masked && !looked) look(first, count);
+  if (kMasked && !looked) look(first, count);
 
   bool keep[kRows * kBlockKv];
   float shrink[kRows];
@@ -183,7 +184,7 @@ void attend(uint first, const uint count, const bool masked, const bool looked) 
     float new_top = top[r];
     [[unroll]] for (uint j = 0; j < count; ++j) {
       uint i = r * kBlockKv + j;
-      if (masked) {
+      if (kMasked) {
         keep[i] = added[i] != kExcluded;
         score[i] = keep[i] ? score[i] + added[i] : kExcluded;
       }
@@ -195,7 +196,7 @@ void attend(uint first, const uint count, const bool masked, const bool looked) 
     [[unroll]] for (uint j = 0; j < count; ++j) {
       uint i = r * kBlockKv + j;
       score[i] = exp2(score[i] - new_top);
-      if (masked && !keep[i]) score[i] = 0.0;
+      if (kMasked && !keep[i]) score[i] = 0.0;
       block_sum += score[i];
     }
     weight_sum[r] = fma(weight_sum[r], shrink[r], block_sum);
@@ -214,7 +215,7 @@ void attend(uint first, const uint count, const bool masked, const bool looked) 
       [[unroll]] for (uint r = 0; r < kRows; ++r) {
         uint i = r * kBlockKv + j;
         // A masked value may be NaN: it is replaced, not multiplied by 0.
-        vec4 taken = masked && !keep[i] ? vec4(0.0) : v;
+        vec4 taken = kMasked && !keep[i] ? vec4(0.0) : v;
         total[r] = fma(vec4(score[i]), taken, total[r]);
       }
     }
@@ -267,28 +268,18 @@ void start_rows(uint head) {
 }
 
 #ifdef WEFT_VOTE
-// The next whole block from `first` on that a row sees, `added` filled; or where whole blocks end.
-uint next_seen(uint first, uint end) {
-  bool seen;
-  do {
-    seen = subgroupAny(look(first, kStep));
-    uint passed = seen ? 0u : kStep;
-    first += passed;
-    key = row_address(kKvType, key, key_stride, passed);
-    value = row_address(kKvType, value, value_stride, passed);
-  } while (!seen && first + kStep <= end);
-  return first;
-}
+// Whether any row here sees any key of a whole step, `added` filled.
+bool step_seen(uint first) { return subgroupAny(look(first, kStep)); }
 #else
-uint next_seen(uint first, uint end) { return first; }
+bool step_seen(uint first) { return true; }
 #endif
 
 // Steps of "count" keys, a constant, as long as there are as many; the next key. Loops are tested at the end: drivers
 // that mask lanes run what follows an exit once more, reads included.
-uint attend_steps(uint first, uint end, const uint count, const bool masked) {
+uint attend_steps(uint first, uint end, const uint count) {
   if (first + count <= end) {
     do {
-      attend(first, count, masked, false);
+      attend(first, count, false);
       first += count;
     } while (first + count <= end);
   }
@@ -296,23 +287,26 @@ uint attend_steps(uint first, uint end, const uint count, const bool masked) {
 }
 
 // Steps over rows begin to end - 1 of key and value.
-void attend_range(uint begin, uint end, const bool masked) {
+void attend_range(uint begin, uint end) {
   uint first = begin;
   key = row_address(kKvType, key, key_stride, begin);
   value = row_address(kKvType, value, value_stride, begin);
   if (first + kStep <= end) {
-    if (kLook) first = next_seen(first, end);
-    if (first + kStep <= end) {
-      do {
-        attend(first, kStep, masked, kLook);
-        first += kStep;
-        if (kLook && first + kStep <= end) first = next_seen(first, end);
-      } while (first + kStep <= end);
-    }
+    do {
+      bool seen = true;
+      if (kLook) seen = step_seen(first);
+      if (seen) {
+        attend(first, kStep, kLook);
+      } else {
+        key = row_address(kKvType, key, key_stride, kStep);
+        value = row_address(kKvType, value, value_stride, kStep);
+      }
+      first += kStep;
+    } while (first + kStep <= end);
   }
   // Of a long step half is worth its code.
-  if (kStep >= 8u) first = attend_steps(first, end, kStep / 2u, masked);
-  if (kStep > 1u) attend_steps(first, end, 1u, masked);
+  if (kStep >= 8u) first = attend_steps(first, end, kStep / 2u);
+  if (kStep > 1u) attend_steps(first, end, 1u);
 }
 
 // Every invocation's rows of query, scaled; last: the block's last row. A CPU driver reads from addresses that differ
@@ -344,17 +338,12 @@ void hold_query(uint last) {
   }
 }
 
-// Null keys come last: where they are is found when the others' addresses are no longer held.
-void attend_null_keys(uint kv_head) {
+void find_null_keys(uint kv_head) {
   key = address_step(args.null_key, args.null_key_stride_head, kv_head);
   value = address_step(args.null_value, args.null_value_stride_head, kv_head);
   value = address_add(value, group0 * 4u << type_shift(kKvType));
   key_stride = args.null_key_stride_row;
   value_stride = args.null_value_stride_row;
-  uint n = 0;
-  do {
-    attend(n, 1u, false, false);
-  } while (++n < args.null_len);
 }
 
 void find_keys(Item item, uint kv_head) {
@@ -366,6 +355,23 @@ void find_keys(Item item, uint kv_head) {
   value = address_add(value, group0 * 4u << type_shift(kKvType));
   key_stride = args.key_stride_row;
   value_stride = args.value_stride_row;
+}
+
+// Rows begin to end - 1 of key and value, then null keys: where they are is found when the others' addresses are no
+// longer held.
+void attend_all(Item item, uint kv_head, uint begin, uint end) {
+  find_keys(item, kv_head);
+  if (!kNullKeys) {
+    attend_range(begin, end);
+    return;
+  }
+  do {
+    attend_range(begin, end);
+    nulls = !nulls;
+    find_null_keys(kv_head);
+    begin = 0u;
+    end = args.null_len;
+  } while (nulls);
 }
 
 // Where the block's rows of the results go. Addresses are made before the loops: what they are made
@@ -408,11 +414,9 @@ void main() {
 
   start_rows(head);
   find_results(batch, head, first_row);
-  find_keys(item, kv_head);
   uint last_row = block_row + min(kLocalSize * kRows, max(block_rows, 1u)) - 1u;
   uvec2 keys = key_range(item, block_row, last_row);
-  attend_range(keys.x, block_rows > 0u ? keys.y : 0u, kMasked);
-  if (kNullKeys) attend_null_keys(kv_head);
+  attend_all(item, kv_head, keys.x, block_rows > 0u ? keys.y : 0u);
 
   [[unroll]] for (uint r = 0; r < kRows; ++r) {
     if (written[r] != kNoRow) write_row(r, written[r]);

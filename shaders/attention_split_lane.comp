@@ -60,6 +60,7 @@ Block block;
 uvec2 key, value;                // of the (item, head) slice
 uvec2 key_stride, value_stride;  // bytes from row to row
 uint group0;                     // the first group of the chunk
+bool nulls = false;              // whether the keys are null keys
 
 uint touched = 0;  // some bits of what was read ahead
 
@@ -81,10 +82,9 @@ void touch_values(uint first) {
   }
 }
 
-// One step of the online softmax over keys first to first + count - 1. "count" and "masked" are
-// constants; count is at most kBlockKv, and keys take part anyway where masked is false. ahead: touches the values,
-// and the keys from "next" on, before they are used.
-void attend(uint first, const uint count, const bool masked, bool ahead, uint next) {
+// One step of the online softmax over keys first to first + count - 1. "count" is a constant, at most kBlockKv. ahead:
+// touches the values, and the keys from "next" on, before they are used.
+void attend(uint first, const uint count, bool ahead, uint next) {
   if (ahead) touch_values(first);
   uvec2 at[kBlockKv];
   at[0] = address_step(key, key_stride, first);
@@ -103,8 +103,8 @@ void attend(uint first, const uint count, const bool masked, bool ahead, uint ne
   float new_top = top;
   [[unroll]] for (uint j = 0; j < count; ++j) {
     score[j] = cap_score((parts[j].x + parts[j].y) + (parts[j].z + parts[j].w));
-    if (masked) {
-      float added = key_bias(block, row, first + j);
+    if (kMasked) {
+      float added = kNullKeys && nulls ? 0.0 : key_bias(block, row, first + j);
       keep[j] = added != kExcluded;
       score[j] = keep[j] ? score[j] + added : kExcluded;
     }
@@ -114,7 +114,7 @@ void attend(uint first, const uint count, const bool masked, bool ahead, uint ne
   top = new_top;
   [[unroll]] for (uint j = 0; j < count; ++j) {
     score[j] = exp2(score[j] - new_top);
-    if (masked && !keep[j]) score[j] = 0.0;
+    if (kMasked && !keep[j]) score[j] = 0.0;
     block_sum += score[j];
   }
   weight_sum = fma(weight_sum, shrink, block_sum);
@@ -127,57 +127,46 @@ void attend(uint first, const uint count, const bool masked, bool ahead, uint ne
     [[unroll]] for (uint j = 0; j < count; ++j) {
       vec4 v = load_group(kKvType, kAligned, at[j], 0u, g, kValueDim - 4u * (group0 + g));
       // A masked value may be NaN: it is replaced, not multiplied by 0.
-      total = fma(vec4(score[j]), masked && !keep[j] ? vec4(0.0) : v, total);
+      total = fma(vec4(score[j]), kMasked && !keep[j] ? vec4(0.0) : v, total);
     }
     sum[g] = fma(sum[g], vec4(shrink), total);
   }
 }
 
-// The next whole step from `first` on that a row sees, or where whole steps end
-uint next_seen(uint first, uint end) {
-  bool sees;
-  do {
-    sees = false;
-    [[unroll]] for (uint j = 0; j < kStep; ++j) sees = sees || row_sees(block, row, first + j);
-    if (kBlockQ > 1u) sees = subgroupAny(sees);
-    first += sees ? 0u : kStep;
-  } while (!sees && first + kStep <= end);
-  return first;
+// Whether any row here sees any key of a whole step
+bool step_seen(uint first) {
+  bool seen = kNullKeys && nulls;
+  [[unroll]] for (uint j = 0; j < kStep; ++j) seen = seen || row_sees(block, row, first + j);
+  return kBlockQ > 1u ? subgroupAny(seen) : seen;
 }
 
 // Loops are tested at the end: drivers that mask lanes run what follows an exit once more, reads included.
-void attend_range(uvec2 keys, const bool masked) {
+void attend_range(uvec2 keys) {
   uint first = keys.x;
   // Only where rows follow each other: far apart, the next rows would drive each other out.
   bool ahead = kBlockQ == 1u && key_stride.x == kHeadDim << type_shift(kKvType) &&
                value_stride.x == kValueDim << type_shift(kKvType);
   if (first + kStep <= keys.y) {
-    if (kLook) first = next_seen(first, keys.y);
-    if (first + kStep <= keys.y) {
-      do {
-        attend(first, kStep, masked, ahead, min(first + kStep, keys.y - kStep));
-        first += kStep;
-        if (kLook && first + kStep <= keys.y) first = next_seen(first, keys.y);
-      } while (first + kStep <= keys.y);
-    }
+    do {
+      bool seen = true;
+      if (kLook) seen = step_seen(first);
+      if (seen) attend(first, kStep, ahead, min(first + kStep, keys.y - kStep));
+      first += kStep;
+    } while (first + kStep <= keys.y);
   }
   if (kStep > 1u && first < keys.y) {
     [[dont_unroll]] do {
-      attend(first, 1u, masked, false, 0u);
+      attend(first, 1u, false, 0u);
     } while (++first < keys.y);
   }
 }
 
-void attend_null_keys(uint kv_head) {
+void find_null_keys(uint kv_head) {
   key = address_step(args.null_key, args.null_key_stride_head, kv_head);
   value = address_step(args.null_value, args.null_value_stride_head, kv_head);
   value = address_add(value, group0 * 4u << type_shift(kKvType));
   key_stride = row_address(kKvType, uvec2(0u), args.null_key_stride_row, 1u);
   value_stride = row_address(kKvType, uvec2(0u), args.null_value_stride_row, 1u);
-  uint n = 0;
-  do {
-    attend(n, 1u, false, false, 0u);
-  } while (++n < args.null_len);
 }
 
 void find_keys(Item item, uint kv_head) {
@@ -189,6 +178,24 @@ void find_keys(Item item, uint kv_head) {
   value = address_add(value, group0 * 4u << type_shift(kKvType));
   key_stride = row_address(kKvType, uvec2(0u), args.key_stride_row, 1u);
   value_stride = row_address(kKvType, uvec2(0u), args.value_stride_row, 1u);
+}
+
+// Null keys, which belong to the first part, then the part's rows of key and value
+void attend_all(Item item, uint kv_head, uvec2 keys, uint part) {
+  if (!kNullKeys) {
+    find_keys(item, kv_head);
+    attend_range(keys);
+    return;
+  }
+  nulls = true;
+  find_null_keys(kv_head);
+  uvec2 range = uvec2(0u, part == 0u ? args.null_len : 0u);
+  do {
+    attend_range(range);
+    nulls = !nulls;
+    find_keys(item, kv_head);
+    range = keys;
+  } while (!nulls);
 }
 
 // A finished row, or this part of one
@@ -251,14 +258,12 @@ void main() {
   row = read_folded_row(item, block, fold, folded);
   hold_query(fold, folded, item);
 
-  // Sinks and null keys belong to the first part.
+  // Sinks belong to the first part.
   [[unroll]] for (uint g = 0; g < kChunkGroups; ++g) sum[g] = vec4(0.0);
   top = kExcluded;
   if (has(WEFT_FEATURE_SINKS) && part == 0u) top = read_sink(fold, folded);
   weight_sum = top != kExcluded ? 1.0 : 0.0;
-  if (kNullKeys && part == 0u) attend_null_keys(fold.kv_head);
-  find_keys(item, fold.kv_head);
-  attend_range(part_range(item, fold, kBlockQ, part, kBlockKv), kMasked);
+  attend_all(item, fold.kv_head, part_range(item, fold, kBlockQ, part, kBlockKv), part);
 
   bool writes = kBlockQ > 1u || gl_LocalInvocationID.x == 0u;
   if (split.parts == 0u && touched == 0u) writes = false;  // never: but the reads are made
