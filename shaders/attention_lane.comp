@@ -38,7 +38,6 @@ layout(constant_id = WEFT_ATTENTION_HAS_BIAS) const bool kHasBias = false;
 layout(constant_id = WEFT_ATTENTION_BIAS_TYPE) const uint kBiasType = 0;
 layout(constant_id = WEFT_ATTENTION_FEATURES) const uint kFeatures = 0;
 layout(constant_id = WEFT_ATTENTION_ALIGNED) const bool kAligned = true;
-layout(constant_id = WEFT_ATTENTION_SKIP_BLOCKS) const bool kSkipBlocks = false;
 layout(constant_id = WEFT_ATTENTION_READ_TOGETHER) const bool kReadTogether = false;
 
 layout(push_constant, std430) uniform Push { AttentionPush push; };
@@ -77,7 +76,7 @@ const bool kPasses = kFewLanes;
 
 #ifdef WEFT_VOTE
 // Blocks of keys that no row of the subgroup sees are passed over. Windows need no look at the keys.
-const bool kLook = kSkipBlocks && (kMaskKind != WEFT_MASK_NONE || kRegions || kHasBias);
+const bool kLook = kMaskKind != WEFT_MASK_NONE || kRegions || kHasBias;
 #else
 const bool kLook = false;
 #endif

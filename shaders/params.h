@@ -177,8 +177,7 @@ struct SplitPush {
 #define WEFT_ATTENTION_MATRIX_M 19       // cooperative matrices: a [m, k] b [k, n]
 #define WEFT_ATTENTION_MATRIX_N 20
 #define WEFT_ATTENTION_MATRIX_K 21
-#define WEFT_ATTENTION_SKIP_BLOCKS 22    // 1: blocks of keys that no row sees are passed over
-#define WEFT_ATTENTION_READ_TOGETHER 23  // lane, one row an invocation: all read every query row, at one address at a time
+#define WEFT_ATTENTION_READ_TOGETHER 22  // lane, one row an invocation: all read every query row, at one address at a time
 
 // --- attention: weights ------------------------------------------------------------------------
 // Grid: x = blocks of query rows, y = blocks of WEFT_WEIGHTS_BLOCK_KEYS listed keys, z = output heads times batch.

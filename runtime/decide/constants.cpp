@@ -70,7 +70,6 @@ std::array<uint32_t, kAttentionConstants> attention_constants(const AttentionRow
   set(WEFT_ATTENTION_MATRIX_M, row.matrix.m);
   set(WEFT_ATTENTION_MATRIX_N, row.matrix.n);
   set(WEFT_ATTENTION_MATRIX_K, row.matrix.k);
-  set(WEFT_ATTENTION_SKIP_BLOCKS, row.where != Where::small);  // where registers are few, not
   // Reads of a CPU driver at addresses that differ between invocations take seven times as long, but the code of
   // wide rows outgrows the core's cache.
   set(WEFT_ATTENTION_READ_TOGETHER, row.where == Where::cpu && row.rows == 1 && aligned &&
