@@ -33,8 +33,7 @@ constexpr uint32_t kShuffles = kSubgroupArithmetic | kSubgroupBallot | kSubgroup
 
 constexpr Quirk kQuirks[] = {
     // The source compares the API version. Devices that Weft can use report 1.3 or later, so the
-    // row keeps
-    // Device::list truthful and never changes what runs.
+    // row keeps Device::list truthful and never changes what runs.
     {"arm-storage-16bit",
      {.vendor_id = kVendorArm, .api_version_below = version(1, 0, 82)},
      {.clear_storage_16bit = true},
@@ -43,8 +42,7 @@ constexpr Quirk kQuirks[] = {
      {.driver_id = kLlvmpipe, .name_part = "512 bits"},
      {.clear_matrices = true},
      "cooperative matrices are listed at 512 bits, creating a pipeline with them crashes the "
-     "driver; seen "
-     "with Mesa 26.1.6"},
+     "driver; seen with Mesa 26.1.6"},
     // Nothing names the generation; the third was the first to multiply signed by unsigned bytes.
     {"amd-proprietary-matrix-emulated",
      {.vendor_id = kVendorAmd, .driver_id = kAmdProprietary, .mixed_dot_accelerated = false},
@@ -60,10 +58,8 @@ constexpr Quirk kQuirks[] = {
      {.vendor_id = kVendorAmd, .driver_id = kMoltenVk},
      {.clear_subgroup_operations = kShuffles},
      "wrong results where lanes exchange values: subgroups are reported as 64 and run as 32; "
-     "llama.cpp "
-     "issue 15846, pull requests 15886 and 23218, MoltenVK issues 1553 and 2756. What 1.4.2 "
-     "changed is "
-     "disputed in MoltenVK pull request 2755, so the range has no end"},
+     "llama.cpp issue 15846, pull requests 15886 and 23218, MoltenVK issues 1553 and 2756. What "
+     "1.4.2 changed is disputed in MoltenVK pull request 2755, so the range has no end"},
     {"moltenvk-uhd630-reductions",
      {.vendor_id = kVendorIntel,
       .driver_id = kMoltenVk,
@@ -76,43 +72,42 @@ constexpr Quirk kQuirks[] = {
      {.driver_id = kNvidiaProprietary, .subgroups_per_core = 32},
      {.clear_matrices = true},
      "attention with cooperative matrices gives wrong results on Turing; llama.cpp pull requests "
-     "19075 and "
-     "19290"},
+     "19075 and 19290"},
     {"nvidia-575.64-matrix2",
      {.driver_id = kNvidiaProprietary,
       .driver_version_from = nvidia_version(575, 64),
       .driver_version_below = nvidia_version(575, 65)},
      {.clear_matrix2 = true},
      "NaN from attention with VK_NV_cooperative_matrix2, not with VK_KHR_cooperative_matrix; "
-     "ik_llama.cpp "
-     "pull request 598"},
+     "ik_llama.cpp pull request 598"},
     // 26.0.8 was tested and right, 26.2.3 wrong; no fix is known.
     {"intel-mesa-uneven-matrix",
      {.vendor_id = kVendorIntel, .driver_id = kIntelMesa, .driver_version_from = version(26, 0, 9)},
      {.clear_matrices = true},
      "wrong results where workgroups on one core run different numbers of matrix products, as "
-     "lengths of "
-     "items make them; llama.cpp pull request 24406"},
+     "lengths of items make them; llama.cpp pull request 24406"},
     {"intel-mesa-xe3-matrix",
      {.vendor_id = kVendorIntel, .driver_id = kIntelMesa, .name_part = "(PTL)"},
      {.clear_matrices = true},
      "cooperative matrices loaded from shared memory at different offsets are all the first one; "
-     "cubecl "
-     "pull request 1444, Mesa issue 15932"},
+     "cubecl pull request 1444, Mesa issue 15932"},
     {"intel-mesa-wildcat-lake-matrix",
      {.vendor_id = kVendorIntel, .driver_id = kIntelMesa, .name_part = "(WCL)"},
      {.clear_matrices = true},
      "the same architecture as (PTL), same fault; cubecl pull request 1444"},
-    // All of the generation: those of it that have more registers lack 16-bit storage, which the rows need too.
+    // All of the generation, by the first number of its chips: some of it is named otherwise
+    // (Adreno 7c+ Gen 3). Those of it that have more registers lack 16-bit storage, which the rows
+    // need too.
     {"adreno-6xx-registers",
-     {.vendor_id = kVendorQualcomm, .name_part = "Adreno (TM) 6"},
+     {.vendor_id = kVendorQualcomm, .device_id_from = 0x06000000, .device_id_below = 0x07000000},
      {.set_few_registers = true},
-     "64 registers of four words where the generations after it have 96; Mesa src/freedreno/common/"
-     "freedreno_devices.py, reg_size_vec4. Tiles of heads from 80 on spill there: tests/drivers, turnip_660"},
+     "64 registers of four words where the generations after it have 96; Mesa "
+     "src/freedreno/common/freedreno_devices.py, reg_size_vec4 and chip_id. Tiles of heads from 80 "
+     "on spill there: tests/drivers, turnip_660"},
 };
 
-bool in_range(uint32_t version, uint32_t from, uint32_t below) {
-  return version >= from && (below == 0 || version < below);
+bool in_range(uint32_t value, uint32_t from, uint32_t below) {
+  return value >= from && (below == 0 || value < below);
 }
 
 void edit(const TraitsEdit& edit, DeviceTraits& traits) {
@@ -138,6 +133,7 @@ bool matches(const DeviceMatch& match, const DeviceTraits& traits) noexcept {
     return false;
   if (match.subgroups_per_core != 0 && match.subgroups_per_core != traits.subgroups_per_core)
     return false;
+  if (!in_range(traits.device_id, match.device_id_from, match.device_id_below)) return false;
   return in_range(traits.driver_version, match.driver_version_from, match.driver_version_below) &&
          in_range(traits.api_version, match.api_version_from, match.api_version_below);
 }

@@ -9,13 +9,15 @@
 
 namespace weft::decide {
 
-// Which devices a quirk is about. 0, nullptr or nothing: any. Version ranges are [from, below),
-// below 0: no end.
+// Which devices a quirk is about. 0, nullptr or nothing: any. Ranges are [from, below), below 0: no
+// end.
 struct DeviceMatch {
   uint32_t vendor_id = 0;
   uint32_t driver_id = 0;  // VkDriverId
   std::optional<DeviceType> type = std::nullopt;
   const char* name_part = nullptr;  // of DeviceTraits::name
+  uint32_t device_id_from = 0;
+  uint32_t device_id_below = 0;
   uint32_t driver_version_from = 0;
   uint32_t driver_version_below = 0;
   uint32_t api_version_from = 0;

@@ -193,10 +193,12 @@ const Fault kFaults[] = {
      {[](DeviceTraits& t) { t.name = "Intel(R) Graphics (BMG)"; },
       [](DeviceTraits& t) { t.driver_id = 5; }}},
     {"adreno-6xx-registers",
-     [](DeviceTraits& t) { t.vendor_id = 0x5143, t.name = "Turnip Adreno (TM) 660"; },
+     [](DeviceTraits& t) {
+       t.vendor_id = 0x5143, t.device_id = 0x06030500, t.name = "Adreno 7c+ Gen 3";
+     },
      {.set_few_registers = true},
-     {[](DeviceTraits& t) { t.name = "Turnip Adreno (TM) 740"; },
-      [](DeviceTraits& t) { t.name = "Adreno (TM) 830"; },
+     {[](DeviceTraits& t) { t.device_id = 0x05040001; },
+      [](DeviceTraits& t) { t.device_id = 0x43050001; },
       [](DeviceTraits& t) { t.vendor_id = 0x10de; }}},
 };
 
