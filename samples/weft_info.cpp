@@ -1,7 +1,6 @@
 // Lists the Vulkan devices of this machine, whether Weft can use each, and which kernel rows it would run.
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "info/traits_json.hpp"
@@ -30,24 +29,12 @@ void print(size_t index, const weft::DeviceInfo& info) {
   for (const auto& quirk : t.quirks) std::printf("   quirk: %s\n", quirk.c_str());
 }
 
-// One device as tests/devices keeps it: what its driver says, and where that was seen.
 int save(const std::string& name, const std::string& path, const std::string& source) {
   const auto device = weft::Device::open({.name = name});
-  if (!device) {
-    std::fprintf(stderr, "weft_info: %s\n", device.error().message.c_str());
-    return 2;
-  }
-  const weft::DeviceTraits& traits = device->traits();
-  if (!traits.quirks.empty()) {
-    std::fprintf(stderr, "weft_info: quirks have edited these traits; set WEFT_QUIRKS=off\n");
-    return 2;
-  }
-  const nlohmann::ordered_json file = {{"source", source}, {"assumed", nlohmann::ordered_json::array()},
-                                       {"traits", info::to_json(traits)}};
-  std::ofstream out(path);
-  out << file.dump(2) << "\n";
-  if (out.flush()) return 0;
-  std::fprintf(stderr, "weft_info: %s can't be written\n", path.c_str());
+  const auto saved = device ? info::save_device(device->traits(), source, path)
+                            : weft::Result<void>(std::unexpected(device.error()));
+  if (saved) return 0;
+  std::fprintf(stderr, "weft_info: %s\n", saved.error().message.c_str());
   return 2;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <fstream>
 #include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <span>
@@ -248,6 +249,18 @@ weft::Result<void> from_json(const Json& from, DeviceTraits& traits,
     if (!all.contains(name))
       return weft::fail(weft::Code::invalid_argument, "traits: there is no member " + name);
   return {};
+}
+
+weft::Result<void> save_device(const DeviceTraits& traits, const std::string& source,
+                               const std::string& path) {
+  if (!traits.quirks.empty())
+    return weft::fail(weft::Code::invalid_argument,
+                      "quirks have edited these traits; set WEFT_QUIRKS=off");
+  const Json file = {{"source", source}, {"assumed", Json::array()}, {"traits", to_json(traits)}};
+  std::ofstream out(path);
+  out << file.dump(2) << "\n";
+  if (out.flush()) return {};
+  return weft::fail(weft::Code::invalid_argument, path + " can't be written");
 }
 
 }  // namespace info

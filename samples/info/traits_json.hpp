@@ -19,4 +19,9 @@ nlohmann::ordered_json to_json(const weft::DeviceTraits& traits);
 weft::Result<void> from_json(const nlohmann::ordered_json& from, weft::DeviceTraits& traits,
                              std::vector<std::string>& missing);
 
+// Writes a device as tests/devices keeps it: what its driver says, and where that was seen.
+// Errors: invalid_argument (quirks have edited the traits, `path` can't be written).
+weft::Result<void> save_device(const weft::DeviceTraits& traits, const std::string& source,
+                               const std::string& path);
+
 }  // namespace info

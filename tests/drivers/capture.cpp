@@ -2,11 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <map>
 #include <mutex>
-
-#include "vulkan/shaders.hpp"
 
 namespace weft::drivers {
 namespace {
@@ -14,13 +11,11 @@ namespace {
 struct State {
   PFN_vkGetInstanceProcAddr instance_proc = nullptr;
   PFN_vkGetDeviceProcAddr device_proc = nullptr;
-  PFN_vkCreateShaderModule create_module = nullptr;
   PFN_vkCreateComputePipelines create_pipelines = nullptr;
   PFN_vkGetPipelineExecutablePropertiesKHR properties = nullptr;
   PFN_vkGetPipelineExecutableStatisticsKHR statistics = nullptr;
   bool with_statistics = false;
   std::mutex mutex;
-  std::map<VkShaderModule, decide::Shader> modules;
   std::map<VkPipeline, Compiled> pipelines;
   std::map<VkSemaphore, uint64_t> signalled;
 };
@@ -52,8 +47,7 @@ std::vector<Executable> executables_of(VkDevice device, VkPipeline pipeline) {
   state().properties(device, &info, &count, found.data());
   std::vector<Executable> executables;
   for (uint32_t i = 0; i < count; ++i) {
-    Executable& executable =
-        executables.emplace_back(Executable{found[i].name, found[i].subgroupSize, {}});
+    Executable& executable = executables.emplace_back(Executable{found[i].name, {}});
     const VkPipelineExecutableInfoKHR which{VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_INFO_KHR, nullptr,
                                             pipeline, i};
     uint32_t numbers = 0;
@@ -64,23 +58,6 @@ std::vector<Executable> executables_of(VkDevice device, VkPipeline pipeline) {
     for (const auto& value : values) executable.statistics.emplace_back(value.name, number(value));
   }
   return executables;
-}
-
-VKAPI_ATTR VkResult VKAPI_CALL create_module(VkDevice device, const VkShaderModuleCreateInfo* info,
-                                             const VkAllocationCallbacks* host,
-                                             VkShaderModule* module) {
-  const VkResult result = state().create_module(device, info, host, module);
-  std::lock_guard lock(state().mutex);
-  for (uint32_t i = 0; i < static_cast<uint32_t>(decide::Shader::count); ++i)
-    if (vulkan::spirv(static_cast<decide::Shader>(i)).data() == info->pCode)
-      state().modules[*module] = static_cast<decide::Shader>(i);
-  return result;
-}
-
-std::vector<uint32_t> constants_of(const VkSpecializationInfo* info) {
-  std::vector<uint32_t> constants(info ? info->dataSize / sizeof(uint32_t) : 0);
-  if (info) std::memcpy(constants.data(), info->pData, constants.size() * sizeof(uint32_t));
-  return constants;
 }
 
 // Weft makes pipelines one at a time. Without its cache: a pipeline from there has no statistics.
@@ -98,8 +75,6 @@ VKAPI_ATTR VkResult VKAPI_CALL create_pipelines(VkDevice device, VkPipelineCache
   const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - begin;
   std::lock_guard lock(state().mutex);
   Compiled& made = state().pipelines[pipelines[0]];
-  made.shader = state().modules[info.stage.module];
-  made.constants = constants_of(info.stage.pSpecializationInfo);
   made.seconds = passed.count();
   if (state().with_statistics) made.executables = executables_of(device, pipelines[0]);
   return result;
@@ -142,10 +117,6 @@ VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL device_proc(VkDevice device, const char
   if (wanted == "vkQueueSubmit2") return as_void(submit);
   if (wanted == "vkWaitSemaphores") return as_void(wait);
   if (wanted == "vkGetSemaphoreCounterValue") return as_void(counter);
-  if (wanted == "vkCreateShaderModule") {
-    load(device, name, state().create_module);
-    return as_void(create_module);
-  }
   if (wanted == "vkCreateComputePipelines") {
     load(device, name, state().create_pipelines);
     load(device, "vkGetPipelineExecutablePropertiesKHR", state().properties);

@@ -3,12 +3,10 @@
 // may be one without a device.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "decide/kernels.hpp"
 #include "vulkan/functions.hpp"
 
 namespace weft::drivers {
@@ -17,13 +15,10 @@ namespace weft::drivers {
 // at.
 struct Executable {
   std::string name;
-  uint32_t subgroup_size = 0;
   std::vector<std::pair<std::string, double>> statistics;
 };
 
 struct Compiled {
-  decide::Shader shader = decide::Shader::count;
-  std::vector<uint32_t> constants;
   double seconds = 0;
   std::vector<Executable> executables;
 };

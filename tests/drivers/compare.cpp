@@ -111,6 +111,8 @@ std::string difference(const Pipeline& now, const Pipeline& old) {
     if (is_rough(name) && std::abs(value - was->second) <= 0.01 * was->second) continue;
     text += format(", %s %.0f -> %.0f", name.c_str(), was->second, value);
   }
+  for (const auto& [name, value] : old.values)
+    if (!now.values.contains(name)) text += ", " + name + " is no longer told";
   return text.empty() ? text : text.substr(2);
 }
 

@@ -45,7 +45,7 @@ std::string locate(const std::string& given, const std::string& folder, Driver& 
   std::string path = with_folder(given, folder);
   if (!path.starts_with('/')) path = find(path);
   if (path.empty() || !fs::exists(path)) {
-    if (driver.missing.empty()) driver.missing = given;
+    if (driver.missing.empty()) driver.missing = with_folder(given, folder);
     return {};
   }
   return path;
@@ -71,9 +71,6 @@ void set_environment(const Json& family, const Json& device, const std::string& 
   set("VK_LOADER_LAYERS_DISABLE", "~implicit~");
   set("VK_DRIVER_FILES", locate(text_of(family, "icd"), folder, driver, find_icd));
   set(text_of(family, "variable"), text_of(device, "value"));
-  for (const auto& [name, value] :
-       family.value("environment", std::map<std::string, std::string>()))
-    set(name, with_folder(value, folder));
   if (family.contains("shim"))
     set("LD_PRELOAD", locate(text_of(family, "shim"), folder, driver, [&](const std::string& name) {
           return find_library(name, folder + "/lib");
@@ -93,12 +90,22 @@ void add_limits(const Json& json, const char* key, Limits& limits) {
     for (const auto& [row, value] : rows) limits[statistic][row] = value;
 }
 
+// A limit of one row is an exception, and wants its reason beside it.
+bool explained(const Driver& driver, const Json& family) {
+  for (const Limits* limits : {&driver.most, &driver.least})
+    for (const auto& [statistic, rows] : *limits)
+      for (const auto& [row, value] : rows)
+        if (!row.empty() && text_of(family, "why").empty()) return false;
+  return true;
+}
+
 Driver read_driver(const Json& family, const Json& device, const std::string& folder) {
   Driver driver;
   driver.family = text_of(family, "name");
   driver.name = driver.family + "_" + text_of(device, "name");
   driver.about = text_of(device, "about");
   driver.package = text_of(family, "package");
+  driver.variable = text_of(family, "variable");
   driver.executes = text_of(family, "kind") == "executes";
   driver.on_demand = family.value("on_demand", false);
   set_emulator(family, folder, driver);
@@ -121,8 +128,12 @@ Result<std::vector<Driver>> read_drivers(const std::string& path, const std::str
     return fail(Code::invalid_argument, "drivers: " + path + " must be JSON with families");
   std::vector<Driver> drivers;
   for (const Json& family : list.at("families"))
-    for (const Json& device : family.at("devices"))
+    for (const Json& device : family.at("devices")) {
       drivers.push_back(read_driver(family, device, folder));
+      if (!explained(drivers.back(), family))
+        return fail(Code::invalid_argument, "drivers: " + drivers.back().name +
+                                                " limits single rows: its family must say why");
+    }
   return drivers;
 }
 

@@ -28,6 +28,7 @@ struct Driver {
   bool executes = false;
   bool on_demand = false;  // not part of the default tests
   std::vector<std::pair<std::string, std::string>> environment;
+  std::string variable;  // of the environment: the one that names the device; empty: none
   std::vector<std::string> emulator;  // command in front of the program; empty: none
   std::string program;                // this program for the emulated machine
   std::string missing;                // the file that is not here; empty: it can run
@@ -36,7 +37,7 @@ struct Driver {
   Limits least;  // of occupancy: below it too little runs at once to hide latency
 };
 
-// Every device of every family, in order. `folder` is where scripts/drivers.sh keeps what it made.
+// Every device of every family, in order. `folder` is where scripts/setup_drivers.sh keeps what it made.
 // Errors: invalid_argument (not readable, or not of this form).
 Result<std::vector<Driver>> read_drivers(const std::string& path, const std::string& folder);
 

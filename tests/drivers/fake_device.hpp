@@ -18,7 +18,6 @@ class FakeDevice {
   ~FakeDevice();
 
   const Device& device() const noexcept { return *device_; }
-  bool has_statistics() const noexcept { return has_statistics_; }
 
  private:
   Result<void> make_instance();

@@ -132,9 +132,13 @@ const double* limit_of(const Limits& limits, const std::string& statistic,
   return row == rows->second.end() ? nullptr : &row->second;
 }
 
-// Nothing goes to memory that should be in registers, and enough runs at once to hide latency.
+// Nothing goes to memory that should be in registers, and enough runs at once to hide latency. A
+// statistic that the compiler no longer tells would pass every limit.
 std::vector<std::string> faults_of(const Entry& entry, const Driver& driver) {
   std::vector<std::string> faults;
+  for (const auto& [name, theirs] : driver.statistics)
+    if (!entry.statistics.contains(name))
+      faults.push_back("the driver does not tell " + name + " (\"" + theirs.front() + "\")");
   for (const char* name : {"spills", "register_spills", "scratch_bytes"}) {
     const auto found = entry.statistics.find(name);
     const double* stated = limit_of(driver.most, name, entry.kernel);

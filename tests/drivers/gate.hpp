@@ -18,7 +18,7 @@ struct Entry {
   std::string kernel;
   std::string line;
   double seconds = 0;  // that the driver took
-  Values statistics;  // by our names; the worst of its executables. Empty: the driver tells nothing
+  Values statistics;  // by our names; the worst of its executables
   std::vector<std::string> faults;
 };
 

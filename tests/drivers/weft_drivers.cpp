@@ -3,6 +3,7 @@
 //   weft_drivers run lavapipe_512 -- bin/device_attention_test
 //   weft_drivers gate radv_navi31                           the cases of cases.txt
 //   weft_drivers gate nvk_turing --case "b1 h8 q64 k77 d64 f16"
+//   weft_drivers traits nvk_turing tests/devices/nvk_turing.json
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
@@ -18,6 +19,8 @@
 #include "drivers/fake_device.hpp"
 #include "drivers/gate.hpp"
 #include "drivers/modules.hpp"
+#include "drivers/saved_device.hpp"
+#include "info/traits_json.hpp"
 
 using namespace weft;
 using namespace weft::drivers;
@@ -39,6 +42,7 @@ struct Arguments {
   size_t most_lines = 60;
   bool save = false;
   std::string modules;
+  std::string saved;
 };
 
 [[noreturn]] void give_up(const Error& error) {
@@ -49,6 +53,16 @@ template <class T>
 T must(Result<T> result) {
   if (!result) give_up(result.error());
   return std::move(*result);
+}
+
+void must(const Result<void>& result) {
+  if (!result) give_up(result.error());
+}
+
+void write(const std::string& path, const std::string& text) {
+  std::ofstream file(path);
+  file << text;
+  if (!file.flush()) give_up({Code::invalid_argument, path + " can't be written"});
 }
 
 std::vector<Driver> all_drivers(const Arguments& arguments) {
@@ -101,7 +115,7 @@ void on_crash(int signal) {
   const int length =
       std::snprintf(text, sizeof text, "the driver crashed (signal %d) at --case \"%s\"\n", signal,
                     current_line());
-  if (write(STDERR_FILENO, text, static_cast<size_t>(length)) < 0) std::_Exit(3);
+  if (::write(STDERR_FILENO, text, static_cast<size_t>(length)) < 0) std::_Exit(3);
   std::_Exit(3);
 }
 
@@ -141,17 +155,30 @@ int gate_here(const Arguments& arguments, const Driver& driver) {
   std::signal(SIGILL, on_crash);
   const std::vector<cases::Case> chosen = chosen_cases(arguments);
   FakeDevice fake;
-  if (auto opened = fake.open({.without_16bit = arguments.without_16bit}); !opened)
-    give_up(opened.error());
+  must(fake.open({.without_16bit = arguments.without_16bit}));
+  must(check_chip(fake.device().traits(),
+                  arguments.source + "/tests/devices/" + driver.name + ".json"));
   const Report report = must(run_gate(fake.device(), driver, chosen));
-  if (!arguments.json.empty()) std::ofstream(arguments.json) << to_json(report);
+  if (!arguments.json.empty()) write(arguments.json, to_json(report));
   print(report);
   return report.passed() ? 0 : 1;
 }
 
-int gate(const Arguments& arguments, int argc, char** argv) {
+// Not of a device as the gate opens it: that has no more than it asked for.
+int traits_here(const Arguments& arguments, const Driver& driver) {
+  const auto devices = must(Device::list());
+  const auto found = std::ranges::find_if(devices, &DeviceInfo::usable);
+  if (found == devices.end()) give_up({Code::no_device, "no device can be used"});
+  const DeviceTraits& traits = found->traits;
+  must(info::save_device(traits, source_of(traits, driver), arguments.saved));
+  return 0;
+}
+
+// This program again, in the environment of the driver.
+int here(const Arguments& arguments, int argc, char** argv,
+         int (*run)(const Arguments&, const Driver&)) {
   const Driver driver = find_driver(arguments);
-  if (arguments.here) return gate_here(arguments, driver);
+  if (arguments.here) return run(arguments, driver);
   const std::string program = driver.program.empty() ? argv[0] : driver.program;
   std::vector<std::string> command{program};
   command.insert(command.end(), argv + 1, argv + argc);
@@ -178,9 +205,8 @@ int compare(const Arguments& arguments) {
   for (const Statistics& old : before)
     if (std::ranges::find(all, old.driver, &Statistics::driver) == all.end()) all.push_back(old);
   std::ranges::sort(all, {}, &Statistics::driver);
-  std::ofstream file(path);
-  file << to_baseline(all);
-  return file.good() ? 0 : 2;
+  write(path, to_baseline(all));
+  return 0;
 }
 
 }  // namespace
@@ -206,6 +232,11 @@ int main(int argc, char** argv) {
                          "as on a device without 16-bit storage");
   gate_command->add_option("--json", arguments.json, "writes what the compiler said");
   gate_command->add_flag("--here", arguments.here, "in the environment as it is");
+  CLI::App* traits_command =
+      app.add_subcommand("traits", "saves the device of a compiler for tests/devices");
+  traits_command->add_option("driver", arguments.driver)->required();
+  traits_command->add_option("file", arguments.saved)->required();
+  traits_command->add_flag("--here", arguments.here, "in the environment as it is");
   CLI::App* compare_command =
       app.add_subcommand("compare", "the gates' reports beside the committed ones");
   compare_command->add_option("--reports", arguments.reports, "a folder of what gate --json wrote");
@@ -220,5 +251,5 @@ int main(int argc, char** argv) {
   if (run_command->parsed()) return enter(find_driver(arguments), arguments.program);
   if (modules_command->parsed()) return modules(arguments);
   if (compare_command->parsed()) return compare(arguments);
-  return gate(arguments, argc, argv);
+  return here(arguments, argc, argv, traits_command->parsed() ? traits_here : gate_here);
 }

@@ -5,6 +5,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <fstream>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
 #include <string>
@@ -46,13 +47,16 @@ const std::map<std::string, DeviceTraits>& devices() {
   return all;
 }
 
+std::vector<cases::Case> cases_of(const std::string& path) {
+  auto read = cases::read_file(WEFT_SOURCE_DIR + path);
+  if (!read) FAIL(read.error().message);
+  return *std::move(read);
+}
+
 std::vector<cases::Case> named_cases() {
   std::vector<cases::Case> all;
-  for (const char* path : kCaseFiles) {
-    const auto read = cases::read_file(std::string(WEFT_SOURCE_DIR) + path);
-    if (!read) FAIL(read.error().message);
-    all.insert(all.end(), read->begin(), read->end());
-  }
+  for (const char* path : kCaseFiles)
+    for (cases::Case& one : cases_of(path)) all.push_back(std::move(one));
   return all;
 }
 
@@ -315,6 +319,39 @@ TEST_CASE("the row of every case fits every saved device") {
       CHECK(choice.shared_bytes <= traits.shared_memory_bytes);
       if (std::holds_alternative<cases::AttentionCase>(c))
         CHECK(module_of(choice.shader).shares_memory() == (choice.shared_bytes > 0));
+    }
+  }
+}
+
+// The devices that tests/drivers compiles for.
+std::vector<std::string> compiled_devices() {
+  std::ifstream in(WEFT_SOURCE_DIR "/tests/drivers/drivers.json");
+  const auto json = nlohmann::json::parse(in, nullptr, false);
+  REQUIRE(!json.is_discarded());
+  std::vector<std::string> names;
+  for (const auto& family : json["families"])
+    for (const auto& device : family["devices"])
+      if (family["kind"] == "compiles")
+        names.push_back(family["name"].get<std::string>() + "_" +
+                        device["name"].get<std::string>());
+  return names;
+}
+
+std::set<std::string> rows_of(const DeviceTraits& traits, const std::vector<cases::Case>& lines) {
+  std::set<std::string> rows;
+  for (const cases::Case& c : lines) rows.insert(choose_any(traits, c).name);
+  return rows;
+}
+
+TEST_CASE("the compile gate sees every row that a device which it compiles for takes") {
+  const std::vector<cases::Case> named = named_cases(), gate = cases_of("/tests/drivers/cases.txt");
+  for (const std::string& device : compiled_devices()) {
+    INFO(device << " is to be saved in tests/devices: weft_drivers traits");
+    REQUIRE(devices().contains(device));
+    const std::set<std::string> seen = rows_of(devices().at(device), gate);
+    for (const std::string& row : rows_of(devices().at(device), named)) {
+      INFO(row << ": a line of tests/drivers/cases.txt should take it");
+      CHECK(seen.contains(row));
     }
   }
 }
