@@ -67,6 +67,8 @@ bool fits(Where where, const DeviceTraits& traits) noexcept {
       return type != DeviceType::cpu && !fits(Where::small, traits);
     case Where::wide:
       return type != DeviceType::cpu && traits.min_subgroup_size >= kWideSubgroup;
+    case Where::narrow:
+      return fits(Where::large, traits) && !fits(Where::wide, traits);
     case Where::ample:
       return fits(Where::wide, traits) && !traits.few_registers;
   }

@@ -35,10 +35,11 @@ enum Need : uint32_t {
 // wide: GPUs, shared memory with the host or not, whose subgroups are known to be never smaller than
 // kWideSubgroup: registers for tiles, and a memory of its own for what workgroups share (Arm's GPUs, of
 // subgroups of 16 at most, keep it in cached main memory: Best Practices Developer Guide 100614, 7.3.2).
-// ample: those of them that are not known to have few registers.
+// ample: those of them that are not known to have few registers. narrow: GPUs that are neither small nor
+// wide, as Intel's: the driver chooses how many run together, and an invocation's registers with it.
 inline constexpr uint32_t kWideSubgroup = 32;
 inline constexpr uint32_t kSmallSubgroup = 16;
-enum class Where : uint32_t { any, cpu, gpu, discrete, small, large, wide, ample };
+enum class Where : uint32_t { any, cpu, gpu, discrete, small, large, wide, ample, narrow };
 
 // For which elements of keys and values, or of weights, a row is preferred.
 enum class Elements : uint32_t { any, half };

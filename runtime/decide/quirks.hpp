@@ -14,13 +14,11 @@ namespace weft::decide {
 struct DeviceMatch {
   uint32_t vendor_id = 0;
   uint32_t driver_id = 0;  // VkDriverId
-  std::optional<DeviceType> type = std::nullopt;
   const char* name_part = nullptr;  // of DeviceTraits::name
   uint32_t device_id_from = 0;
   uint32_t device_id_below = 0;
   uint32_t driver_version_from = 0;
   uint32_t driver_version_below = 0;
-  uint32_t api_version_from = 0;
   uint32_t api_version_below = 0;
   // Generations of one vendor, which nothing but what they have tells apart.
   std::optional<bool> mixed_dot_accelerated = std::nullopt;
@@ -30,7 +28,6 @@ struct DeviceMatch {
 // What a quirk takes out of the traits, or says that drivers do not.
 struct TraitsEdit {
   bool clear_storage_16bit = false;
-  bool clear_timestamps = false;
   bool clear_matrices = false;  // shapes and matrix2
   bool clear_matrix2 = false;
   bool clear_subgroup_extended_types = false;

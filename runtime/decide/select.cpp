@@ -190,6 +190,7 @@ const char* name_of(Where where) {
     case Where::large: return "GPUs with larger subgroups or memory of their own";
     case Where::wide: return "GPUs with wide subgroups";
     case Where::ample: return "GPUs with wide subgroups and registers for them";
+    case Where::narrow: return "GPUs whose subgroups may be narrow";
     case Where::any: break;
   }
   return "any device";
