@@ -17,6 +17,11 @@ std::list<OpenDevice>& open_devices() {
   return devices;
 }
 
+uint64_t& messages_of_closed() {
+  static uint64_t messages = 0;
+  return messages;
+}
+
 }  // namespace
 
 Selection& selection() {
@@ -54,7 +59,7 @@ const Device& device(const DeviceKind& kind) {
 }
 
 uint64_t validation_messages() {
-  uint64_t messages = 0;
+  uint64_t messages = messages_of_closed();
   for (const OpenDevice& open : open_devices()) {
     (void)open.device.wait_idle();
     messages += open.device.validation_messages();
@@ -62,7 +67,10 @@ uint64_t validation_messages() {
   return messages;
 }
 
-void close_devices() { open_devices().clear(); }
+void close_devices() {
+  messages_of_closed() = validation_messages();
+  open_devices().clear();
+}
 
 Result<TwoRuns> run_twice(const Device& device, Recorder& recorder,
                           const std::vector<Tensor>& outputs,

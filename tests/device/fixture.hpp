@@ -50,11 +50,11 @@ struct DeviceKind {
   bool operator==(const DeviceKind&) const = default;
 };
 
-// Opened on first use, kept to the end. A device that can't be opened fails the test.
+// Opened on first use, kept until all are closed. A device that can't be opened fails the test.
 const Device& device(const DeviceKind& kind = {});
+void close_devices();
 // Messages of the validation layer on all of these devices, printed as they came.
 uint64_t validation_messages();
-void close_devices();
 
 // Outputs of two runs of a program, each started with poisoned outputs, or the first output with
 // the bytes that it holds at first.
