@@ -1,6 +1,7 @@
 // weft_bench: times Weft on case lines, beside whoever else computes them here.
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <optional>
 #include <string>
@@ -16,10 +17,13 @@ namespace {
 
 using namespace weft;
 
+// Whom --peers may name; those in Python have options of their own.
+constexpr std::array kPeers{"openblas", "ggml_cpu", "ggml_vulkan"};
+
 struct Options {
   std::vector<std::string> suites, lines, files;
   std::string device, json, pytorch, ncnn;
-  std::vector<std::string> peers{"openblas", "ggml_cpu", "ggml_vulkan"};
+  std::vector<std::string> peers{kPeers.begin(), kPeers.end()};
   int threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   bool list = false, append = false, no_check = false, no_peaks = false, scaling = false;
   bench::SessionOptions session;
@@ -50,9 +54,12 @@ void add_options(CLI::App& app, Options& options) {
       ->check(CLI::Range(0.0, 3600.0));
   app.add_option("--rounds", options.session.rounds, "so many rounds for each case instead")
       ->check(CLI::Range(1, 1000000));
-  app.add_option("--peers", options.peers, "of openblas, ggml_cpu, ggml_vulkan; or none")
+  std::vector<std::string> peers{kPeers.begin(), kPeers.end()};
+  peers.push_back("none");
+  app.add_option("--peers", options.peers, "whom to measure beside Weft, if built in; or none")
       ->capture_default_str()
-      ->delimiter(',');
+      ->delimiter(',')
+      ->check(CLI::IsMember(peers));
   app.add_option("--pytorch", options.pytorch, "a Python that has PyTorch, to be a peer");
   app.add_option("--ncnn", options.ncnn, "a Python that has ncnn, to be a peer");
   app.add_option("--threads", options.threads, "threads of peers on the CPU")
