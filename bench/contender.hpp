@@ -23,6 +23,9 @@ const char* to_string(Clock clock) noexcept;
 // One run under every clock it was seen by, in nanoseconds.
 using Times = std::vector<std::pair<Clock, double>>;
 
+// Weft's attention without the weights that a case adds to it; no peer.
+constexpr const char* kFusedAlone = "fused_alone";
+
 struct Contender {
   std::string who;  // as in the JSON: weft, openblas, pytorch, ggml_cpu, ggml_vulkan, ncnn_vulkan
   std::string detail;  // weft: the kernel row; a peer: how it was set

@@ -102,6 +102,7 @@ void print_table(const Results& results) {
         continue;
       }
       std::printf(" %11.2fx", theirs / ns);
+      if (who == kFusedAlone) continue;  // Weft itself
       logs[who].first += std::log(theirs / ns);
       logs[who].second += 1;
     }
@@ -112,7 +113,10 @@ void print_table(const Results& results) {
   std::printf("\n%-116s", "geometric mean (above 1: Weft is faster)");
   for (const std::string& who : peers) {
     const auto [sum, count] = logs[who];
-    std::printf(" %11.2fx", count ? std::exp(sum / count) : 0.0);
+    if (count > 0)
+      std::printf(" %11.2fx", std::exp(sum / count));
+    else
+      std::printf(" %12s", "-");
   }
   std::printf("\n");
 }

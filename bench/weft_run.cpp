@@ -154,7 +154,7 @@ Result<Contender> attention_alone(const Device& device, const cases::AttentionCa
   Recorder recorder(device);
   WEFT_TRY(recording.record(recorder));
   WEFT_ASSIGN(const Program program, recorder.finish());
-  return timed("fused_alone", "attention without weights", [program]() -> Result<void> {
+  return timed(kFusedAlone, "attention without weights", [program]() -> Result<void> {
     WEFT_ASSIGN(const Ticket ticket, program.run());
     return ticket.wait();
   });

@@ -113,15 +113,27 @@ std::vector<std::string> lines_of(const std::vector<Measurement>& devices,
   return lines;
 }
 
-std::vector<std::string> peers_of(const std::vector<Measurement>& devices,
-                                  const std::string& suite) {
-  std::vector<std::string> peers;
+std::vector<std::string> others_of(const std::vector<Measurement>& devices,
+                                   const std::string& suite) {
+  std::vector<std::string> others;
   for (const Measurement& device : devices) {
     for (const Case& one : device.cases) {
-      if (!suite.empty() && one.suite != suite) continue;
+      if (one.suite != suite) continue;
       for (const Run& run : one.runs) {
-        if (run.who != kWeft) add_once(peers, run.who);
+        if (run.who != kWeft) add_once(others, run.who);
       }
+    }
+  }
+  return others;
+}
+
+bool is_peer(std::string_view who) { return who != kWeft && who != kFusedAlone; }
+
+std::vector<std::string> peers_of(const std::vector<Measurement>& devices) {
+  std::vector<std::string> peers;
+  for (const std::string& suite : suites_of(devices)) {
+    for (const std::string& who : others_of(devices, suite)) {
+      if (is_peer(who)) add_once(peers, who);
     }
   }
   return peers;

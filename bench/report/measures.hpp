@@ -12,6 +12,8 @@
 namespace weft::report {
 
 constexpr std::string_view kWeft = "weft";
+// Weft's own attention without the weights that a case adds to it: a mark in its suite, no peer.
+constexpr std::string_view kFusedAlone = "fused_alone";
 
 // nullptr where there is none. Of several kernel rows the first counts: the one that was chosen.
 const Run* run_of(const Case& one, std::string_view who, std::string_view clock);
@@ -48,8 +50,11 @@ std::optional<double> times_as_fast(const Case& one, std::string_view peer);
 std::vector<std::string> suites_of(const std::vector<Measurement>& devices);
 std::vector<std::string> lines_of(const std::vector<Measurement>& devices,
                                   const std::string& suite);
-std::vector<std::string> peers_of(const std::vector<Measurement>& devices,
-                                  const std::string& suite = "");
+// Whoever has times beside Weft's: the peers, and parts of Weft.
+std::vector<std::string> others_of(const std::vector<Measurement>& devices,
+                                   const std::string& suite);
+bool is_peer(std::string_view who);
+std::vector<std::string> peers_of(const std::vector<Measurement>& devices);  // of all suites
 const Case* find_case(const Measurement& device, const std::string& suite, const std::string& line);
 
 // Geometric means over the cases that have the number; `count` says how many. An empty suite: all.

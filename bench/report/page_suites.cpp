@@ -13,7 +13,7 @@ struct Suite {
   const Report& report;
   std::string name;
   std::vector<std::string> lines;
-  std::vector<std::string> peers;
+  std::vector<std::string> others;  // whoever has times beside Weft's
 
   const Case* find(std::size_t device, const std::string& line) const {
     return find_case(report.devices[device], name, line);
@@ -23,8 +23,8 @@ struct Suite {
   }
 };
 
-int shape_of(const Suite& suite, const std::string& peer) {
-  return static_cast<int>(std::ranges::find(suite.peers, peer) - suite.peers.begin()) % kShapes;
+int shape_of(const Suite& suite, const std::string& who) {
+  return static_cast<int>(std::ranges::find(suite.others, who) - suite.others.begin()) % kShapes;
 }
 
 // Why a case has no number, in a word.
@@ -72,11 +72,11 @@ Html time_chart(const Suite& suite) {
       bar.tooltip = one.line + " on " + device.name + ": " + bar.label + " (" + run->kernel +
                     ", clock " + run->clock + ")";
     }
-    for (const std::string& peer : suite.peers) {
-      const Run* run = waited(one, peer);
+    for (const std::string& who : suite.others) {
+      const Run* run = waited(one, who);
       if (run == nullptr) continue;
-      bar.marks.push_back({shape_of(suite, peer), run->median_ns,
-                           peer + ": " + show_time(run->median_ns) + " (clock " + run->clock +
+      bar.marks.push_back({shape_of(suite, who), run->median_ns,
+                           who + ": " + show_time(run->median_ns) + " (clock " + run->clock +
                                (run->detail.empty() ? "" : ", " + run->detail) + ")"});
     }
   });
@@ -220,9 +220,10 @@ void add_row(Table& table, const Suite& suite, std::size_t line, std::size_t ind
   table.cell(share ? std::optional(share->value) : std::nullopt,
              share ? show_percent(share->value) : "");
   table.cell(share ? (share->memory_bound ? "memory" : "arithmetic") : "–");
-  for (const std::string& peer : suite.peers) {
-    const auto times = times_as_fast(one, peer);
-    table.cell(times, times ? show_times(*times) : "", times && *times < 1 ? "behind" : "");
+  for (const std::string& who : suite.others) {
+    const auto times = times_as_fast(one, who);
+    const bool behind = times && *times < 1 && is_peer(who);
+    table.cell(times, times ? show_times(*times) : "", behind ? "behind" : "");
   }
   table.cell(one.transient_bytes, one.transient_bytes ? show_bytes(*one.transient_bytes) : "");
 }
@@ -234,8 +235,10 @@ Html table_of(const Suite& suite) {
   table.column("record", true, "host time to record").column("replay", true, "host time to replay");
   table.column("arithmetic", true).column("memory", true);
   table.column("share", true, "of the ceiling").column("bound by", false);
-  for (const std::string& peer : suite.peers) {
-    table.column("× " + peer, true, "how many times as fast as this peer Weft is");
+  for (const std::string& who : suite.others) {
+    table.column("× " + who, true,
+                 is_peer(who) ? "how many times as fast as this peer Weft is"
+                              : "the time of Weft's attention alone over that of the case");
   }
   table.column("transient", true, "device memory beside inputs and outputs");
   for (std::size_t line = 0; line < suite.lines.size(); ++line) {
@@ -283,8 +286,8 @@ Html legend(const Suite& suite) {
   for (std::size_t i = 0; i < suite.report.devices.size(); ++i) {
     html.raw("<span>").add(chip(i)).text(" " + label_of(suite.report, i)).raw("</span> ");
   }
-  for (const std::string& peer : suite.peers) {
-    html.raw("<span>").add(shape_icon(shape_of(suite, peer))).text(" " + peer).raw("</span> ");
+  for (const std::string& who : suite.others) {
+    html.raw("<span>").add(shape_icon(shape_of(suite, who))).text(" " + who).raw("</span> ");
   }
   return html.raw("</p>");
 }
@@ -295,7 +298,8 @@ Html suite_sections(const Report& report) {
   Html html;
   std::size_t number = 0;
   for (const std::string& name : suites_of(report.devices)) {
-    const Suite suite{report, name, lines_of(report.devices, name), peers_of(report.devices, name)};
+    const Suite suite{report, name, lines_of(report.devices, name),
+                      others_of(report.devices, name)};
     html.raw("<section id=\"suite").raw(std::to_string(number++)).raw("\"><h2>").text(name);
     html.raw("</h2>").add(legend(suite)).raw("<div class=\"packed\">");
     html.add(time_chart(suite)).add(share_chart(suite)).add(throughput_chart(suite));

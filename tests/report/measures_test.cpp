@@ -105,7 +105,16 @@ TEST_CASE("suites, lines and peers keep their order and stand once") {
   CHECK(lines_of({a, b}, "s") == std::vector<std::string>{"x", "y", "z"});
   CHECK(peers_of({a, b}) == std::vector<std::string>{"p", "q"});
   CHECK(suites_of({a, b}) == std::vector<std::string>{"s"});
-  CHECK(peers_of({a, b}, "other").empty());
+  CHECK(others_of({a, b}, "s") == std::vector<std::string>{"p", "q"});
+  CHECK(others_of({a, b}, "other").empty());
+}
+
+TEST_CASE("Weft's attention alone stands beside its suite, and is no peer") {
+  Measurement one;
+  one.cases = {one_case(
+      "x", 1, 1, {run("weft", "wall", 3), run("fused_alone", "wall", 2), run("p", "wall", 4)})};
+  CHECK(others_of({one}, "s") == std::vector<std::string>{"fused_alone", "p"});
+  CHECK(peers_of({one}) == std::vector<std::string>{"p"});
 }
 
 TEST_CASE("a change needs both a low p and a wide step") {
@@ -154,6 +163,15 @@ TEST_CASE("peers show what the machine did") {
   const Comparison changes = compare(a, b, kDefaultThreshold);
   CHECK(*changes.peers_ratio == Approx(1.2));
   CHECK(changes.peers_count == 1);
+}
+
+TEST_CASE("a part of Weft that became faster says nothing of the machine") {
+  Measurement a, b;
+  a.cases = {one_case("x", 1, 1, {sampled("weft", 100, 1), run("fused_alone", "wall", 80)})};
+  b.cases = {one_case("x", 1, 1, {sampled("weft", 100, 1), run("fused_alone", "wall", 40)})};
+  const Comparison changes = compare(a, b, kDefaultThreshold);
+  CHECK_FALSE(changes.peers_ratio);
+  CHECK(changes.peers_count == 0);
 }
 
 }  // namespace weft::report

@@ -260,6 +260,21 @@ TEST_CASE("where the time of several operations goes") {
     CHECK(count_in(page, text) > 0);
 }
 
+TEST_CASE("Weft's attention alone is a mark and a column of its suite, and no headline") {
+  Measurement one;
+  one.name = "Example";
+  one.cases = {{.suite = "maps",
+                .line = "x",
+                .runs = {{.who = "weft", .clock = "wall", .median_ns = 3e6},
+                         {.who = "fused_alone", .clock = "wall", .median_ns = 2e6}}}};
+  const std::string page = make_page({{one}, {}, {}});
+  require_good(page);
+  CHECK(has(texts_of(page, "th"), "× fused_alone"));
+  CHECK(has(texts_of(page, "title"), "fused_alone: 2.00 ms"));
+  CHECK(count_in(page, "as fast as") == 0);
+  CHECK(count_in(page, "class=\"n behind\"") == 0);
+}
+
 TEST_CASE("many devices keep their letters") {
   std::vector<Measurement> many(30, example("phone.json"));
   const std::string page = make_page({many, {}, {}});
