@@ -90,6 +90,8 @@ ordered_json environment_json() {
   for (const char* name : kVariables)
     if (const std::string value = base::environment(name); !value.empty())
       json[name] = without_folders(value);
+  // Where the cache lies is nobody's business, but whether plans came out of one matters.
+  json["WEFT_CACHE_DIR"] = base::environment("WEFT_CACHE_DIR").empty() ? "unset" : "set";
   return json;
 }
 

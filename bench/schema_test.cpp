@@ -114,6 +114,7 @@ int main(int argc, char** argv) {
   for (const char* name : {"host", "device", "environment"}) has(file, name, "object", "the file");
   for (const char* name : {"arguments", "ceilings", "cases", "scaling"})
     if (!has(file, name, "array", "the file")) return 1;
+  has(file["environment"], "WEFT_CACHE_DIR", "string", "environment");
   has(file["host"], "cores", "number", "host");
   has(file["device"], "name", "string", "device");
   expect(file["cases"].size() == std::strtoull(argv[2], nullptr, 10), "the number of cases");
