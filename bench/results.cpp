@@ -16,6 +16,8 @@ namespace {
 
 using nlohmann::ordered_json;
 
+constexpr const char* kFormat = "weft-bench 1";
+
 // What changes drivers and peers; those that are set go into the file.
 constexpr const char* kVariables[] = {"LP_NUM_THREADS",
                                       "LP_NATIVE_VECTOR_WIDTH",
@@ -148,47 +150,83 @@ ordered_json to_json(const ScalingSeries& series) {
           {"points", points}};
 }
 
-bool same_case(const ordered_json& left, const ordered_json& right) {
-  return left["suite"] == right["suite"] && left["line"] == right["line"];
+constexpr const char* kSections[] = {"ceilings", "cases", "scaling"};
+
+// Each entry says of which run it is, so that a file can hold those of several. Entries of files
+// from before are of the file's.
+void name_runs(ordered_json& file) {
+  for (const char* section : kSections)
+    for (ordered_json& entry : file[section])
+      if (!entry.contains("commit"))
+        for (const char* member : {"made", "commit", "environment", "arguments"})
+          entry[member] = file.value(member, ordered_json());
+}
+
+// Where a case stands in a file: its suite and its line.
+std::pair<ordered_json, ordered_json> place_of(const ordered_json& one) {
+  return {one.value("suite", ordered_json()), one.value("line", ordered_json())};
 }
 
 // What a file from before has and this one has not. Cases keep their places.
 void add_older(ordered_json& json, const ordered_json& older) {
   ordered_json cases = older["cases"];
   for (const ordered_json& one : json["cases"]) {
-    const auto old = std::ranges::find_if(cases, [&](const auto& c) { return same_case(c, one); });
+    const auto old = std::ranges::find(cases, place_of(one), place_of);
     if (old == cases.end())
       cases.push_back(one);
     else
       *old = one;
   }
   json["cases"] = cases;
-  ordered_json arguments = older["arguments"];
-  for (const ordered_json& one : json["arguments"]) arguments.push_back(one);
-  json["arguments"] = arguments;
-  for (const auto& [name, value] : older["environment"].items())
-    if (!json["environment"].contains(name)) json["environment"][name] = value;
   for (const char* name : {"ceilings", "scaling"})
     if (json[name].empty()) json[name] = older[name];
 }
 
-Result<ordered_json> read_older(const std::string& path, const ordered_json& json) {
+bool is_of_weft_bench(const ordered_json& json) {
+  if (!json.is_object() || json.value("format", ordered_json()) != kFormat) return false;
+  for (const char* name : {"device", "host"})
+    if (!json.contains(name) || !json[name].is_object()) return false;
+  if (!json["device"].contains("name")) return false;
+  return std::ranges::all_of(kSections, [&](const char* section) {
+    return json.contains(section) && json[section].is_array() &&
+           std::ranges::all_of(json[section], [](const auto& one) { return one.is_object(); });
+  });
+}
+
+std::string dump(const ordered_json& json) {
+  return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+}
+
+// The first member in which two objects differ, such as 'cores is 4, here 2'; "" if none. Members
+// that one of them lacks are of another version of Weft.
+std::string difference(const ordered_json& there, const ordered_json& here) {
+  for (const auto& [name, now] : here.items())
+    if (there.contains(name) && there[name] != now)
+      return name + " is " + dump(there[name]) + ", here " + dump(now);
+  return {};
+}
+
+// Null where there is no file: the first of several runs.
+Result<ordered_json> read_older(const std::string& path, const DeviceTraits& traits) {
   std::ifstream in(path);
-  if (!in) return ordered_json();  // the first of several runs
-  const auto older = ordered_json::parse(in, nullptr, false);
-  if (!older.is_object() || older.value("format", "") != json["format"] ||
-      !older.contains("cases") || !older.contains("device") || !older.contains("arguments") ||
-      !older.contains("environment"))
-    return fail(Code::invalid_argument, "--json: " + path + " is no file of weft_bench");
-  if (older["device"] != json["device"])
-    return fail(Code::invalid_argument, "--json: " + path + " is of another device");
+  if (!in) return ordered_json();
+  auto older = ordered_json::parse(in, nullptr, false);
+  const std::string file = "--append: " + path;
+  if (!is_of_weft_bench(older))
+    return fail(Code::invalid_argument, file + " is no file of weft_bench");
+  const auto device = difference(older["device"], info::to_json(traits));
+  if (!device.empty())
+    return fail(Code::invalid_argument, file + " is of another device: " + device);
+  const auto host = difference(older["host"], host_json());
+  if (!host.empty()) return fail(Code::invalid_argument, file + " is of another host: " + host);
+  name_runs(older);
   return older;
 }
 
 }  // namespace
 
 ordered_json to_json(const Results& results) {
-  ordered_json json{{"format", "weft-bench 1"},
+  ordered_json json{{"format", kFormat},
                     {"made", now_text()},
                     {"version", WEFT_VERSION},
                     {"commit", WEFT_COMMIT},
@@ -206,13 +244,14 @@ ordered_json to_json(const Results& results) {
         {{"id", one.id}, {"value", one.value}, {"unit", one.unit}, {"detail", one.detail}});
   for (const Entry& entry : results.entries) json["cases"].push_back(to_json(entry));
   for (const ScalingSeries& series : results.scaling) json["scaling"].push_back(to_json(series));
+  name_runs(json);
   return json;
 }
 
 Result<void> write_json(const Results& results, const std::string& path, bool append) {
   ordered_json json = to_json(results);
   if (append) {
-    WEFT_ASSIGN(const ordered_json older, read_older(path, json));
+    WEFT_ASSIGN(const ordered_json older, read_older(path, results.traits));
     if (!older.is_null()) add_older(json, older);
   }
   std::ofstream out(path);
@@ -220,6 +259,11 @@ Result<void> write_json(const Results& results, const std::string& path, bool ap
   out.flush();
   if (out) return {};
   return fail(Code::invalid_argument, "--json: " + path + " can't be written");
+}
+
+Result<void> check_append(const DeviceTraits& traits, const std::string& path) {
+  WEFT_TRY(read_older(path, traits));
+  return {};
 }
 
 }  // namespace weft::bench

@@ -21,10 +21,12 @@ struct Results {
 
 // The whole file; bench/README.md says what each member is.
 nlohmann::ordered_json to_json(const Results& results);
-// Replaces `path` with these results; `append`: cases of a file of the same device that are not
-// among these, its ceilings and scaling where these have none, and its arguments before these.
-// Errors: invalid_argument: a file that can't be read or written, or of another device.
+// Replaces `path` with these results; `append`: keeps those cases of the file that are not among
+// these, and its ceilings and scaling where these have none.
+// Errors: invalid_argument: a file that can't be written; check_append's.
 Result<void> write_json(const Results& results, const std::string& path, bool append);
+// Errors: invalid_argument where `path` is no file of weft_bench, or of another device or host.
+Result<void> check_append(const DeviceTraits& traits, const std::string& path);
 
 // The least time that the ceilings allow a case, as a part of `ns`; 0 where unknown.
 double share_of_ceiling(const std::vector<Ceiling>& ceilings, const Entry& entry, double ns);

@@ -28,6 +28,13 @@ bool has(const json& object, const char* name, const char* type, const std::stri
   return right;
 }
 
+// Of which run of weft_bench an entry is.
+void check_origin(const json& entry, const std::string& where) {
+  for (const char* name : {"made", "commit"}) has(entry, name, "string", where);
+  has(entry, "environment", "object", where);
+  has(entry, "arguments", "array", where);
+}
+
 void check_run(const json& run, const std::string& where, std::set<std::string>& clocks) {
   if (!has(run, "who", "string", where) || !has(run, "clock", "string", where)) return;
   const bool weft = run["who"] == "weft";
@@ -62,6 +69,7 @@ void check_case(const json& one) {
   for (const char* name : {"suite", "line", "kind"}) has(one, name, "string", where);
   for (const char* name : {"flops", "bytes", "transient_bytes"}) has(one, name, "number", where);
   for (const char* name : {"refused", "error"}) has(one, name, "null", where);
+  check_origin(one, where);
   check_operations(one, where);
   if (!has(one, "runs", "array", where)) return;
   std::set<std::string> clocks;
@@ -80,6 +88,7 @@ void check_ceilings(const json& ceilings) {
     expect(one.value("unit", "") == (memory ? "byte/s" : "flop/s"), "unit of " + id);
     expect(one.value("value", 0.0) > 1e7, "value of " + id);
     has(one, "detail", "string", id);
+    check_origin(one, id);
   }
   for (const char* id : {"fma_f32", "copy", "read"})
     expect(ids.contains(id), std::string("no ceiling ") + id);
@@ -89,6 +98,7 @@ void check_scaling(const json& scaling) {
   std::set<std::string> series;
   for (const json& one : scaling) {
     for (const char* name : {"axis", "series", "profile"}) has(one, name, "string", "scaling");
+    check_origin(one, "scaling");
     if (!has(one, "points", "array", "scaling")) continue;
     series.insert(one.value("series", ""));
     expect(one["points"].size() >= 3, "a scaling of fewer than 3 points");

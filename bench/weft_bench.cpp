@@ -48,7 +48,8 @@ void add_options(CLI::App& app, Options& options) {
   app.add_flag("--list", options.list, "list the suites, or the cases of those that are named");
   app.add_option("--device", options.device, "part of a device's name, or its index");
   app.add_option("--json", options.json, "write the results, all samples included, to this file");
-  app.add_flag("--append", options.append, "keep the cases that this file has already");
+  app.add_flag("--append", options.append, "keep the cases that this file has already")
+      ->needs("--json");
   app.add_option("--min-time", options.session.min_seconds, "seconds of rounds for each case")
       ->capture_default_str()
       ->check(CLI::Range(0.0, 3600.0));
@@ -190,6 +191,9 @@ int run(const Options& options) {
   if (!lines) return complain(lines.error());
   const auto device = Device::open({.name = options.device});
   if (!device) return complain(device.error());
+  if (options.append)  // before hours of measuring
+    if (const auto fits = bench::check_append(device->traits(), options.json); !fits)
+      return complain(fits.error());
   const auto results = measure(options, *device, *lines);
   if (!results) return complain(results.error());
   print_table(*results);

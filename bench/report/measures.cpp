@@ -18,7 +18,8 @@ const Ceiling* higher(const Ceiling* a, const Ceiling* b) {
   return b->value > a->value ? b : a;
 }
 
-void add_once(std::vector<std::string>& all, const std::string& one) {
+template <class Item>
+void add_once(std::vector<Item>& all, const Item& one) {
   if (std::ranges::find(all, one) == all.end()) all.push_back(one);
 }
 
@@ -92,6 +93,14 @@ std::optional<double> times_as_fast(const Case& one, std::string_view peer) {
     if (theirs != nullptr && ours != nullptr) return theirs->median_ns / ours->median_ns;
   }
   return std::nullopt;
+}
+
+std::vector<Origin> origins_of(const Measurement& device) {
+  std::vector<Origin> origins{device.origin};
+  for (const Case& one : device.cases) add_once(origins, one.origin);
+  for (const Series& one : device.scaling) add_once(origins, one.origin);
+  for (const Ceiling& one : device.ceilings) add_once(origins, one.origin);
+  return origins;
 }
 
 std::vector<std::string> suites_of(const std::vector<Measurement>& devices) {

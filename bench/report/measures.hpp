@@ -46,6 +46,9 @@ std::optional<double> bytes_per_s(const Case& one);
 // The peer's time over Weft's, both by one clock: submit to done, or else the device's.
 std::optional<double> times_as_fast(const Case& one, std::string_view peer);
 
+// The runs that a file holds numbers of; the last one first, then in the order of the file.
+std::vector<Origin> origins_of(const Measurement& device);
+
 // In the order of their first appearance.
 std::vector<std::string> suites_of(const std::vector<Measurement>& devices);
 std::vector<std::string> lines_of(const std::vector<Measurement>& devices,

@@ -8,11 +8,20 @@
 
 namespace weft::report {
 
+// The run of weft_bench that something is from.
+struct Origin {
+  std::string commit, made;  // may be empty
+  std::vector<std::pair<std::string, std::string>> environment;
+  std::vector<std::string> arguments;
+  bool operator==(const Origin&) const = default;
+};
+
 // A speed that the device itself reached in the built-in test of peaks.
 struct Ceiling {
   std::string id;    // fma_f32, fma_f16, matrix_f16_f32: FLOP/s; copy, read: byte/s
   double value = 0;  // above 0
   std::string detail;
+  Origin origin = {};
 };
 
 // One way to run a case, by one clock.
@@ -44,6 +53,7 @@ struct Case {
   std::optional<double> transient_bytes;
   std::string refused;  // why no kernel row takes it, or empty
   std::string error;    // what went wrong, or empty
+  Origin origin = {};
 };
 
 struct Point {
@@ -58,17 +68,17 @@ struct Series {
   std::string series;   // fused, materialised
   std::string profile;  // cross, self
   std::vector<Point> points;
+  Origin origin = {};
 };
 
-// One file: one device, measured once.
+// One file: one device, measured in one run or in several.
 struct Measurement {
   std::string file;  // without its folder
-  std::string version, commit, made;
+  std::string version;
+  Origin origin;  // of the last run
   std::string host_cpu, host_os;
   int host_cores = 0;  // 0: not known
   std::string name, driver_name, driver_info, type, api_version;
-  std::vector<std::pair<std::string, std::string>> environment;
-  std::vector<std::string> arguments;
   std::vector<Ceiling> ceilings;
   std::vector<Case> cases;
   std::vector<Series> scaling;

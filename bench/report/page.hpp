@@ -35,6 +35,18 @@ Html chip(std::size_t device);
 // The device's name; with its file where another has the same name.
 std::string label_of(const Report& report, std::size_t device);
 
+// A part of a section, and the run that it is from.
+struct Dated {
+  std::string name;
+  const Origin* origin;
+};
+// Says what of the parts, which `what` are, was measured at another commit than the file's last
+// run; empty where all are of that.
+Html origin_note(const Report& report, std::size_t device, const std::string& what,
+                 const std::vector<Dated>& parts);
+std::string commits_of(const Measurement& device);  // that its numbers are of, in a sentence
+std::string contents_of(const Measurement& device, const Origin& origin);  // what that run measured
+
 // A table that can be sorted where scripts run.
 class Table {
  public:

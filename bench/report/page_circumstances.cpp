@@ -1,4 +1,5 @@
 // How everything was measured: what one needs to repeat it, and what the words on the page mean.
+#include "measures.hpp"
 #include "page.hpp"
 
 namespace weft::report {
@@ -16,7 +17,10 @@ Html facts_of(const Report& report) {
     table.cell(one.api_version).cell(one.host_cpu);
     table.cell(one.host_cores > 0 ? std::optional<double>(one.host_cores) : std::nullopt,
                std::to_string(one.host_cores));
-    table.cell(one.host_os).cell(one.version + " " + one.commit).cell(one.made).cell(one.file);
+    table.cell(one.host_os)
+        .cell(one.version + " " + one.origin.commit)
+        .cell(one.origin.made)
+        .cell(one.file);
   }
   return table.finish();
 }
@@ -35,15 +39,26 @@ Html ceilings_of(const Report& report) {
   return table.finish();
 }
 
+Html command_of(const Origin& origin) {
+  Html html;
+  if (origin.environment.empty() && origin.arguments.empty()) return html;
+  html.raw(" <code>");
+  for (const auto& [key, value] : origin.environment) html.text(key + "=" + value + " ");
+  for (const std::string& argument : origin.arguments) html.text(argument + " ");
+  return html.raw("</code>");
+}
+
+// Every run of every file.
 Html commands_of(const Report& report) {
   Html html;
   for (std::size_t i = 0; i < report.devices.size(); ++i) {
-    const Measurement& one = report.devices[i];
-    if (one.arguments.empty() && one.environment.empty()) continue;
-    html.raw("<p>").add(chip(i)).raw(" <code>");
-    for (const auto& [key, value] : one.environment) html.text(key + "=" + value + " ");
-    for (const std::string& argument : one.arguments) html.text(argument + " ");
-    html.raw("</code></p>");
+    const std::vector<Origin> origins = origins_of(report.devices[i]);
+    for (const Origin& origin : origins) {
+      if (origins.size() == 1 && origin.arguments.empty() && origin.environment.empty()) continue;
+      html.raw("<p>").add(chip(i)).raw(" <span class=\"quiet\">");
+      html.text(origin.commit + " " + origin.made + ": " + contents_of(report.devices[i], origin));
+      html.raw("</span>").add(command_of(origin)).raw("</p>");
+    }
   }
   return html;
 }

@@ -102,7 +102,7 @@ Html card(const Report& report, std::size_t index) {
       .add(doubts_of(device))
       .add(beside_peers(device))
       .add(ceilings_of(device));
-  html.raw("<p class=\"quiet\">").text(device.file);
+  html.raw("<p class=\"quiet\">").text(device.file + ", measured at " + commits_of(device));
   if (report.changes) html.text(index == 0 ? ", the old one" : ", the new one");
   return html.raw("</p></article>\n");
 }

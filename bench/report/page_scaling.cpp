@@ -128,6 +128,18 @@ void fit_cells(Table& table, const Measurement& device, const Series& series,
              times ? show_times(times->y) + " at " + show_plain(times->x) : "");
 }
 
+Html origin_notes(const Report& report) {
+  Html html;
+  for (std::size_t i = 0; i < report.devices.size(); ++i) {
+    std::vector<Dated> curves;
+    for (const Series& one : report.devices[i].scaling) {
+      curves.push_back({one.axis + " " + one.profile + " " + one.series, &one.origin});
+    }
+    html.add(origin_note(report, i, "curves", curves));
+  }
+  return html;
+}
+
 Html table_of(const Report& report) {
   Table table("Fitted exponents");
   table.column("on", false, "device").column("against", false).column("profile", false);
@@ -165,7 +177,7 @@ Html scaling_section(const Report& report) {
       "straight line is a power of the length n, whose exponent stands at its end (least squares "
       "over the upper half of the lengths, at least three). Self-attention takes its keys and "
       "values from the queries, so both lengths grow; materialised stores every score.</p>");
-  return html.add(charts).add(table_of(report)).raw("</section>\n");
+  return html.add(origin_notes(report)).add(charts).add(table_of(report)).raw("</section>\n");
 }
 
 }  // namespace weft::report

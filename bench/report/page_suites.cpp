@@ -280,6 +280,19 @@ Html operations_table(const Suite& suite) {
   return any ? table.finish() : Html();
 }
 
+Html origin_notes(const Suite& suite) {
+  Html html;
+  for (std::size_t i = 0; i < suite.report.devices.size(); ++i) {
+    std::vector<Dated> cases;
+    for (std::size_t line = 0; line < suite.lines.size(); ++line) {
+      const Case* one = suite.find(i, suite.lines[line]);
+      if (one != nullptr) cases.push_back({std::to_string(line + 1), &one->origin});
+    }
+    html.add(origin_note(suite.report, i, "cases", cases));
+  }
+  return html;
+}
+
 Html legend(const Suite& suite) {
   Html html;
   html.raw("<p class=\"legend\">");
@@ -301,7 +314,7 @@ Html suite_sections(const Report& report) {
     const Suite suite{report, name, lines_of(report.devices, name),
                       others_of(report.devices, name)};
     html.raw("<section id=\"suite").raw(std::to_string(number++)).raw("\"><h2>").text(name);
-    html.raw("</h2>").add(legend(suite)).raw("<div class=\"packed\">");
+    html.raw("</h2>").add(legend(suite)).add(origin_notes(suite)).raw("<div class=\"packed\">");
     html.add(time_chart(suite)).add(share_chart(suite)).add(throughput_chart(suite));
     html.add(roofline_chart(suite)).add(memory_chart(suite)).raw("</div>");
     html.add(table_of(suite)).add(operations_table(suite)).raw("</section>\n");

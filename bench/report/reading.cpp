@@ -29,6 +29,26 @@ constexpr std::array kAxes = {"q_len", "kv_len", "heads"};
 constexpr std::array kSeries = {"fused", "materialised"};
 constexpr std::array kProfiles = {"cross", "self"};
 
+// Of a file, or of one of its entries.
+Result<Origin> read_origin(const Field& field) {
+  Origin out;
+  WEFT_ASSIGN(out.commit, field.text("commit"));
+  WEFT_ASSIGN(out.made, field.text("made"));
+  WEFT_ASSIGN(const auto environment, field.object("environment"));
+  if (environment) {
+    for (const auto& [key, value] : environment->json().items()) {
+      WEFT_ASSIGN(std::string text, environment->text(key));
+      out.environment.emplace_back(key, std::move(text));
+    }
+  }
+  WEFT_ASSIGN(const auto arguments, field.list("arguments"));
+  for (const Field& argument : arguments) {
+    if (!argument.json().is_string()) return argument.wrong("must be text");
+    out.arguments.push_back(argument.json().get<std::string>());
+  }
+  return out;
+}
+
 Result<Run> read_run(const Field& field) {
   WEFT_TRY(field.must_be_object());
   Run run;
@@ -88,6 +108,7 @@ Result<Case> read_case(const Field& field) {
   WEFT_ASSIGN(out.transient_bytes, field.number("transient_bytes"));
   WEFT_ASSIGN(out.refused, field.text("refused"));
   WEFT_ASSIGN(out.error, field.text("error"));
+  WEFT_ASSIGN(out.origin, read_origin(field));
   return out;
 }
 
@@ -99,6 +120,7 @@ Result<Ceiling> read_ceiling(const Field& field) {
   if (!value) return field.wrong("must have a value");
   WEFT_ASSIGN(out.value, positive(*value));
   WEFT_ASSIGN(out.detail, field.text("detail"));
+  WEFT_ASSIGN(out.origin, read_origin(field));
   return out;
 }
 
@@ -108,6 +130,7 @@ Result<Series> read_series(const Field& field) {
   WEFT_ASSIGN(out.axis, one_of(field, "axis", kAxes));
   WEFT_ASSIGN(out.series, one_of(field, "series", kSeries));
   WEFT_ASSIGN(out.profile, one_of(field, "profile", kProfiles));
+  WEFT_ASSIGN(out.origin, read_origin(field));
   WEFT_ASSIGN(const auto points, field.list("points"));
   for (const Field& point : points) {
     WEFT_TRY(point.must_be_object());
@@ -150,23 +173,9 @@ Result<> read_device(const Field& document, Measurement& out) {
 
 Result<> read_circumstances(const Field& document, Measurement& out) {
   WEFT_ASSIGN(out.version, document.text("version"));
-  WEFT_ASSIGN(out.commit, document.text("commit"));
-  WEFT_ASSIGN(out.made, document.text("made"));
+  WEFT_ASSIGN(out.origin, read_origin(document));
   WEFT_TRY(read_host(document, out));
-  WEFT_TRY(read_device(document, out));
-  WEFT_ASSIGN(const auto environment, document.object("environment"));
-  if (environment) {
-    for (const auto& [key, value] : environment->json().items()) {
-      WEFT_ASSIGN(std::string text, environment->text(key));
-      out.environment.emplace_back(key, std::move(text));
-    }
-  }
-  WEFT_ASSIGN(const auto arguments, document.list("arguments"));
-  for (const Field& argument : arguments) {
-    if (!argument.json().is_string()) return argument.wrong("must be text");
-    out.arguments.push_back(argument.json().get<std::string>());
-  }
-  return {};
+  return read_device(document, out);
 }
 
 template <class Item, class Read>
@@ -176,6 +185,14 @@ Result<> read_all(const std::vector<Field>& fields, Read read, std::vector<Item>
     out.push_back(std::move(item));
   }
   return {};
+}
+
+// Entries that don't say of which run they are, are of the file's.
+template <class Item>
+void inherit(std::vector<Item>& entries, const Origin& origin) {
+  for (Item& one : entries) {
+    if (one.origin == Origin{}) one.origin = origin;
+  }
 }
 
 Result<Measurement> measurement_of(const Field& document) {
@@ -192,6 +209,9 @@ Result<Measurement> measurement_of(const Field& document) {
   WEFT_TRY(read_all(cases, read_case, out.cases));
   WEFT_ASSIGN(const auto scaling, document.list("scaling"));
   WEFT_TRY(read_all(scaling, read_series, out.scaling));
+  inherit(out.ceilings, out.origin);
+  inherit(out.cases, out.origin);
+  inherit(out.scaling, out.origin);
   return out;
 }
 

@@ -43,13 +43,22 @@ bool has(const std::vector<std::string>& texts, std::string_view wanted) {
 }
 
 // Every string of a measurement, so that none can be forgotten.
+void add_strings(std::vector<std::string*>& all, Origin& origin) {
+  all.insert(all.end(), {&origin.commit, &origin.made});
+  for (auto& [key, value] : origin.environment) all.insert(all.end(), {&key, &value});
+  for (auto& argument : origin.arguments) all.push_back(&argument);
+}
+
 std::vector<std::string*> strings_of(Measurement& one) {
-  std::vector<std::string*> all = {
-      &one.file, &one.version,     &one.commit, &one.made,        &one.host_cpu,   &one.host_os,
-      &one.name, &one.driver_name, &one.type,   &one.driver_info, &one.api_version};
-  for (auto& [key, value] : one.environment) all.insert(all.end(), {&key, &value});
-  for (auto& argument : one.arguments) all.push_back(&argument);
-  for (auto& ceiling : one.ceilings) all.push_back(&ceiling.detail);
+  std::vector<std::string*> all = {&one.file,        &one.version, &one.host_cpu,
+                                   &one.host_os,     &one.name,    &one.driver_name,
+                                   &one.driver_info, &one.type,    &one.api_version};
+  add_strings(all, one.origin);
+  for (auto& ceiling : one.ceilings) {
+    all.push_back(&ceiling.detail);
+    add_strings(all, ceiling.origin);
+  }
+  for (auto& series : one.scaling) add_strings(all, series.origin);
   for (auto& one_case : one.cases) {
     for (auto& run : one_case.runs) {
       all.insert(all.end(), {&run.kernel, &run.detail});
@@ -58,6 +67,7 @@ std::vector<std::string*> strings_of(Measurement& one) {
     for (auto& operation : one_case.operations)
       all.insert(all.end(), {&operation.name, &operation.kernel});
     all.insert(all.end(), {&one_case.suite, &one_case.line, &one_case.kind});
+    add_strings(all, one_case.origin);
     if (!one_case.refused.empty()) all.push_back(&one_case.refused);
     if (!one_case.error.empty()) all.push_back(&one_case.error);
   }
@@ -273,6 +283,29 @@ TEST_CASE("Weft's attention alone is a mark and a column of its suite, and no he
   CHECK(has(texts_of(page, "title"), "fused_alone: 2.00 ms"));
   CHECK(count_in(page, "as fast as") == 0);
   CHECK(count_in(page, "class=\"n behind\"") == 0);
+}
+
+TEST_CASE("what is of another commit than the file's says so") {
+  Measurement one = example("cpu.json");
+  const std::string suite = one.cases[0].suite;
+  CHECK(count_in(make_page({{one}, {}, {}}), "measured at 0123456789") == 1);  // its card
+  CHECK(count_in(make_page({{one}, {}, {}}), ", not at ") == 0);
+  one.cases[1].origin.commit = one.scaling[0].origin.commit = "older";
+  one.cases[1].origin.made = one.scaling[0].origin.made = "2026-01-02T03:04:05Z";
+  REQUIRE(one.cases[1].suite == suite);
+  std::string page = make_page({{one}, {}, {}});
+  require_good(page);
+  auto lines = texts_of(page, "p");
+  CHECK(has(lines, "cpu.json, measured at 0123456789 and older"));
+  CHECK(has(lines, "A measured at older (2026-01-02), not at 0123456789: cases 2"));
+  CHECK(has(lines, "A measured at older (2026-01-02), not at 0123456789: curves " +
+                       one.scaling[0].axis + " "));
+  CHECK(has(lines, "A older 2026-01-02T03:04:05Z: 1 case, 1 curve"));
+  const Origin older = one.cases[1].origin;
+  for (Case& each : one.cases)
+    if (each.suite == suite) each.origin = older;
+  page = make_page({{one}, {}, {}});
+  CHECK(has(texts_of(page, "p"), ", not at 0123456789: all"));
 }
 
 TEST_CASE("many devices keep their letters") {

@@ -50,7 +50,8 @@ TEST_CASE("null stands for missing") {
   for (const char* path :
        {"/version", "/host", "/environment", "/arguments", "/ceilings", "/scaling",
         "/cases/0/flops", "/cases/0/transient_bytes", "/cases/0/refused", "/cases/0/operations",
-        "/cases/0/gap_share", "/cases/0/runs/0/samples_ns", "/cases/0/runs/0/median_ns",
+        "/cases/0/gap_share", "/cases/0/commit", "/cases/0/arguments", "/scaling/0/made",
+        "/cases/0/runs/0/samples_ns", "/cases/0/runs/0/median_ns",
         "/scaling/0/points/0/device_bytes"}) {
     INFO(path);
     CHECK(complaint(path, nullptr) == "accepted");
@@ -64,6 +65,29 @@ TEST_CASE("the device may stand inside traits, as weft_info prints it") {
   REQUIRE(result.has_value());
   CHECK(result->name == "Inner");
   CHECK(result->type == "cpu");
+}
+
+TEST_CASE("entries are of the run that they name, or else of the file's") {
+  Json json = with_case();
+  json["commit"] = "later";
+  json["made"] = "2026-02-03";
+  json["arguments"] = {"--rounds"};
+  const auto old = parse_measurement(json.dump(), "a.json");
+  REQUIRE(old.has_value());
+  CHECK(old->cases[0].origin == old->origin);
+  CHECK(old->scaling[0].origin == old->origin);
+  CHECK(old->ceilings[0].origin == old->origin);
+  for (const char* section : {"cases", "scaling", "ceilings"}) {
+    json[section][0]["commit"] = "older";
+    json[section][0]["environment"] = {{"A", "1"}};
+  }
+  const auto read = parse_measurement(json.dump(), "a.json");
+  REQUIRE(read.has_value());
+  const Origin older{"older", "", {{"A", "1"}}, {}};
+  CHECK(read->origin == Origin{"later", "2026-02-03", {}, {"--rounds"}});
+  CHECK(read->cases[0].origin == older);
+  CHECK(read->scaling[0].origin == older);
+  CHECK(read->ceilings[0].origin == older);
 }
 
 TEST_CASE("the median is that of the samples") {
@@ -104,6 +128,9 @@ TEST_CASE("a wrong file is refused with its name, the field and what was found")
       {"/cases/0/runs/0",
        {{"who", "weft"}, {"clock", "wall"}},
        "cases[0].runs[0]: must have samples_ns or median_ns, found"},
+      {"/cases/0/commit", 7, "cases[0].commit: must be text, found 7"},
+      {"/scaling/0/arguments", {1}, "scaling[0].arguments[0]: must be text, found 1"},
+      {"/ceilings/0/environment", "A", R"(ceilings[0].environment: must be an object, found "A")"},
       {"/cases/0/operations", 7, "cases[0].operations: must be an array, found 7"},
       {"/cases/0/operations/0/share", -1,
        "cases[0].operations[0].share: must be a number from 0 to 1e30, found -1"},
