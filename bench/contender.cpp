@@ -14,6 +14,10 @@ const char* to_string(Clock clock) noexcept {
       return "host_record";
     case Clock::host_replay:
       return "host_replay";
+    case Clock::first_record:
+      return "first_record";
+    case Clock::first_wall:
+      return "first_wall";
   }
   return "";
 }

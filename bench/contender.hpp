@@ -17,6 +17,9 @@ enum class Clock : int32_t {
   device,       // the device's timestamps, first operation's begin to last operation's end
   host_record,  // a fresh recorder to a finished program
   host_replay,  // the call that submits a recorded program, without waiting
+  // On a device opened for it, without caches, so that everything compiles:
+  first_record,  // a fresh recorder to a finished program, pipelines included
+  first_wall,    // the first run of that program, submitted to done
 };
 const char* to_string(Clock clock) noexcept;
 

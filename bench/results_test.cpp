@@ -72,6 +72,14 @@ TEST_CASE("whether Weft kept a cache is recorded, and not where") {
   CHECK(to_json(Results{})["environment"]["WEFT_CACHE_DIR"] == "unset");
 }
 
+TEST_CASE("a run without caches says so") {
+  set_variable("WEFT_CACHE_DIR", "/somewhere/cache");
+  turn_caches_off();
+  const ordered_json json = to_json(Results{});
+  CHECK(json.at("environment").at("WEFT_CACHE_DIR") == "unset");
+  CHECK(json.at("environment").at("MESA_SHADER_CACHE_DISABLE") == "true");
+}
+
 TEST_CASE("every entry says when it was measured, with what, and how") {
   Results results = results_of({"a"}, "--rounds");
   results.ceilings = {{.id = "copy", .value = 1.0}};

@@ -1,5 +1,6 @@
 // Whether a file of weft_bench has what readers of it rely on: exit code 0, or 1 and what is wrong.
 //   weft_bench_schema_test FILE CASES     CASES: how many cases there must be
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -29,10 +30,10 @@ bool has(const json& object, const char* name, const char* type, const std::stri
 }
 
 // Of which run of weft_bench an entry is.
-void check_origin(const json& entry, const std::string& where) {
+bool check_origin(const json& entry, const std::string& where) {
   for (const char* name : {"made", "commit"}) has(entry, name, "string", where);
   has(entry, "environment", "object", where);
-  has(entry, "arguments", "array", where);
+  return has(entry, "arguments", "array", where);
 }
 
 void check_run(const json& run, const std::string& where, std::set<std::string>& clocks) {
@@ -69,13 +70,15 @@ void check_case(const json& one) {
   for (const char* name : {"suite", "line", "kind"}) has(one, name, "string", where);
   for (const char* name : {"flops", "bytes", "transient_bytes"}) has(one, name, "number", where);
   for (const char* name : {"refused", "error"}) has(one, name, "null", where);
-  check_origin(one, where);
   check_operations(one, where);
-  if (!has(one, "runs", "array", where)) return;
+  if (!check_origin(one, where) || !has(one, "runs", "array", where)) return;
   std::set<std::string> clocks;
   for (const json& run : one["runs"]) check_run(run, where, clocks);
   for (const char* clock : {"wall", "host_record", "host_replay"})
     expect(clocks.contains(clock), where + " lacks Weft's clock " + clock);
+  const bool first = std::ranges::find(one["arguments"], "--first") != one["arguments"].end();
+  for (const char* clock : {"first_record", "first_wall"})
+    expect(clocks.contains(clock) == first, where + ": Weft's clock " + clock);
 }
 
 void check_ceilings(const json& ceilings) {

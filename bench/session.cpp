@@ -93,8 +93,11 @@ void Session::add_weft(Active& active) {
   if (!problem.empty()) return add_error(active.entry, "weft", problem);
   active.entry.transient_bytes = made->transient_bytes;
   active.operations = made->operations;
+  const std::string rows = made->contender.detail;
   active.contenders.push_back(std::move(made->contender));
   if (made->alone) active.contenders.push_back(std::move(*made->alone));
+  if (options_.first)
+    active.contenders.push_back(first_call(options_.device, active.measured.problem(), rows));
 }
 
 void Session::add_peers(Active& active) {

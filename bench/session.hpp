@@ -31,6 +31,8 @@ struct SessionOptions {
   double min_seconds = 1.0;  // of rounds for each case, at least three rounds
   int64_t rounds = 0;        // exactly so many in place of that
   bool check = true;         // compare Weft's results with the fp64 reference before timing
+  bool first = false;        // in each round a first call, too, on a device opened for it
+  std::string device;        // that device's name, as for Device::open
   std::vector<std::string> benchmark_arguments;  // Google Benchmark's: --benchmark_filter=<regex>
 };
 

@@ -21,6 +21,12 @@ const Series* weft_series(const Entry& entry, Clock clock) {
   return nullptr;
 }
 
+// Weft's median, 0 where there is none.
+double median_ns(const Entry& entry, Clock clock) {
+  const Series* series = weft_series(entry, clock);
+  return series ? median(series->samples_ns) : 0.0;
+}
+
 // Of several settings of a peer, the fastest.
 double best_ns(const Entry& entry, const std::string& who) {
   double best = 0;
@@ -52,6 +58,33 @@ void print_operations(const std::vector<Entry>& entries) {
   }
 }
 
+void print_weft(const Results& results, const Entry& entry) {
+  const Series* wall = weft_series(entry, Clock::wall);
+  const double ns = median(wall->samples_ns);
+  const double share = share_of_ceiling(results.ceilings, entry, ns);
+  std::printf("%-48s %10.3f %10.3f %9.1f  %-26s ", entry.line.c_str(), 1e-6 * ns,
+              1e-6 * median_ns(entry, Clock::device), 1e-3 * median_ns(entry, Clock::host_record),
+              wall->detail.c_str());
+  if (share > 0)
+    std::printf("%7.1f%%", 100 * share);
+  else
+    std::printf("%8s", "-");
+}
+
+bool has_first_calls(const Results& results) {
+  return std::ranges::any_of(results.entries, [](const Entry& entry) {
+    return weft_series(entry, Clock::first_wall) != nullptr;
+  });
+}
+
+// The first call, and what of it is gone once everything is compiled.
+void print_first_call(const Entry& entry) {
+  const double first = median_ns(entry, Clock::first_record) + median_ns(entry, Clock::first_wall);
+  if (first <= 0) return (void)std::printf(" %9s %10s", "-", "-");
+  const double warm = median_ns(entry, Clock::host_record) + median_ns(entry, Clock::wall);
+  std::printf(" %9.1f %10.1f", 1e-6 * first, 1e-6 * std::max(first - warm, 0.0));
+}
+
 void print_ceilings(const std::vector<Ceiling>& ceilings) {
   for (const Ceiling& one : ceilings)
     std::printf("%-16s %10.1f G%s  %s\n", one.id.c_str(), 1e-9 * one.value, one.unit.c_str(),
@@ -73,28 +106,21 @@ void print_table(const Results& results) {
   print_ceilings(results.ceilings);
   if (results.entries.empty()) return;
   const auto peers = peers_of(results);
-  std::printf("%-48s %10s %10s %8s  %-26s %8s", "case (medians)", "weft ms", "device ms",
-              "record us", "kernel row", "ceiling");
+  const bool first = has_first_calls(results);
+  int width = std::printf("%-48s %10s %10s %8s  %-26s %8s", "case (medians)", "weft ms",
+                          "device ms", "record us", "kernel row", "ceiling");
+  if (first) width += std::printf(" %9s %10s", "first ms", "compile ms");
   for (const std::string& who : peers) std::printf(" %12s", who.c_str());
   std::printf("\n");
   std::map<std::string, std::pair<double, int>> logs;
   for (const Entry& entry : results.entries) {
-    const Series* wall = weft_series(entry, Clock::wall);
-    if (!wall) {
+    const double ns = median_ns(entry, Clock::wall);
+    if (ns <= 0) {
       std::printf("%-48s %s%s\n", entry.line.c_str(), entry.refused.c_str(), entry.error.c_str());
       continue;
     }
-    const Series* device = weft_series(entry, Clock::device);
-    const Series* record = weft_series(entry, Clock::host_record);
-    const double ns = median(wall->samples_ns);
-    const double share = share_of_ceiling(results.ceilings, entry, ns);
-    std::printf("%-48s %10.3f %10.3f %9.1f  %-26s ", entry.line.c_str(), 1e-6 * ns,
-                device ? 1e-6 * median(device->samples_ns) : 0.0,
-                record ? 1e-3 * median(record->samples_ns) : 0.0, wall->detail.c_str());
-    if (share > 0)
-      std::printf("%7.1f%%", 100 * share);
-    else
-      std::printf("%8s", "-");
+    print_weft(results, entry);
+    if (first) print_first_call(entry);
     for (const std::string& who : peers) {
       const double theirs = best_ns(entry, who);
       if (theirs <= 0) {
@@ -110,7 +136,7 @@ void print_table(const Results& results) {
   }
   print_operations(results.entries);
   if (peers.empty()) return;
-  std::printf("\n%-116s", "geometric mean (above 1: Weft is faster)");
+  std::printf("\n%-*s", width, "geometric mean (above 1: Weft is faster)");
   for (const std::string& who : peers) {
     const auto [sum, count] = logs[who];
     if (count > 0)

@@ -15,4 +15,10 @@ void set_variable(const char* name, const std::string& value) {
 #endif
 }
 
+void turn_caches_off() {
+  set_variable("WEFT_CACHE_DIR", "");
+  set_variable("MESA_SHADER_CACHE_DISABLE", "true");
+  set_variable("__GL_SHADER_DISK_CACHE", "0");
+}
+
 }  // namespace weft::bench

@@ -12,6 +12,7 @@
 #include "peers.hpp"
 #include "results.hpp"
 #include "session.hpp"
+#include "variables.hpp"
 
 namespace {
 
@@ -22,7 +23,7 @@ constexpr std::array kPeers{"openblas", "ggml_cpu", "ggml_vulkan"};
 
 struct Options {
   std::vector<std::string> suites, lines, files;
-  std::string device, json, pytorch, ncnn;
+  std::string json, pytorch, ncnn;
   std::vector<std::string> peers{kPeers.begin(), kPeers.end()};
   int threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   bool list = false, append = false, no_check = false, no_peaks = false, scaling = false;
@@ -46,7 +47,7 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--cases", options.files, "a file of case lines, may be repeated")
       ->allow_extra_args(false);
   app.add_flag("--list", options.list, "list the suites, or the cases of those that are named");
-  app.add_option("--device", options.device, "part of a device's name, or its index");
+  app.add_option("--device", options.session.device, "part of a device's name, or its index");
   app.add_option("--json", options.json, "write the results, all samples included, to this file");
   app.add_flag("--append", options.append, "keep the cases that this file has already")
       ->needs("--json");
@@ -69,6 +70,8 @@ void add_options(CLI::App& app, Options& options) {
   app.add_flag("--no-check", options.no_check, "don't compare Weft's results with the reference");
   app.add_flag("--no-peaks", options.no_peaks, "don't measure the device's ceilings");
   app.add_flag("--scaling", options.scaling, "measure how time and memory grow, too");
+  app.add_flag("--first", options.session.first,
+               "measure first calls, too: all caches off, a device opened for each");
   app.allow_extras();
 }
 
@@ -189,7 +192,8 @@ int complain(const Error& error) {
 int run(const Options& options) {
   const auto lines = read_lines(options);
   if (!lines) return complain(lines.error());
-  const auto device = Device::open({.name = options.device});
+  if (options.session.first) bench::turn_caches_off();
+  const auto device = Device::open({.name = options.session.device});
   if (!device) return complain(device.error());
   if (options.append)  // before hours of measuring
     if (const auto fits = bench::check_append(device->traits(), options.json); !fits)

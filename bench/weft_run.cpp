@@ -112,11 +112,15 @@ Result<reference::Array> downloaded(const Device& device, const Tensor& tensor) 
                                .buffer_bytes = bytes.size()});
 }
 
+Result<Program> program_of(const Device& device, const Recording& recording, bool timestamps) {
+  Recorder recorder(device);
+  WEFT_TRY(recording.record(recorder));
+  return recorder.finish({.timestamps = timestamps});
+}
+
 Result<WeftRun> make_run(const Device& device, const Recording& recording) {
-  const auto recorded = [device, recording](bool timestamps) -> Result<Program> {
-    Recorder recorder(device);
-    WEFT_TRY(recording.record(recorder));
-    return recorder.finish({.timestamps = timestamps});
+  const auto recorded = [device, recording](bool timestamps) {
+    return program_of(device, recording, timestamps);
   };
   WEFT_ASSIGN(const Program program, recorded(false));
   // A program of its own: writing timestamps takes time from the other clocks.
@@ -148,6 +152,22 @@ Result<WeftRun> make_run(const Device& device, const Recording& recording) {
   return made;
 }
 
+Result<Recording> recording_of(const Device& device, Measured& measured) {
+  return std::visit([&](const auto& c) { return make_recording(device, c, measured); },
+                    measured.problem());
+}
+
+Result<Times> time_first_call(const std::string& device_name, const Problem& problem) {
+  WEFT_ASSIGN(const Device device, Device::open({.name = device_name}));
+  Measured measured(problem, device);
+  WEFT_ASSIGN(const Recording recording, recording_of(device, measured));
+  const auto begin = steady_clock::now();
+  WEFT_ASSIGN(const Program program, program_of(device, recording, false));
+  const double recorded = since(begin);
+  WEFT_ASSIGN(const Times ran, run_program(program));
+  return Times{{Clock::first_wall, ran.front().second}, {Clock::first_record, recorded}};
+}
+
 Result<Contender> attention_alone(const Device& device, const cases::AttentionCase& c,
                                   Measured& measured) {
   WEFT_ASSIGN(const Recording recording, make_recording(device, c, measured));
@@ -162,6 +182,12 @@ Result<Contender> attention_alone(const Device& device, const cases::AttentionCa
 
 }  // namespace
 
+Contender first_call(const std::string& device_name, const Problem& problem,
+                     const std::string& rows) {
+  return {
+      .who = "weft", .detail = rows, .run = [=] { return time_first_call(device_name, problem); }};
+}
+
 Result<Times> run_program(const Program& program) {
   const auto begin = steady_clock::now();
   WEFT_ASSIGN(const Ticket ticket, program.run());
@@ -171,9 +197,7 @@ Result<Times> run_program(const Program& program) {
 }
 
 Result<WeftRun> make_weft_run(const Device& device, Measured& measured) {
-  WEFT_ASSIGN(const Recording recording,
-              std::visit([&](const auto& c) { return make_recording(device, c, measured); },
-                         measured.problem()));
+  WEFT_ASSIGN(const Recording recording, recording_of(device, measured));
   WEFT_ASSIGN(WeftRun made, make_run(device, recording));
   if (const auto* c = std::get_if<cases::WeightsCase>(&measured.problem())) {
     WEFT_ASSIGN(made.alone, attention_alone(device, c->attention, measured));

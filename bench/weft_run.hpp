@@ -25,6 +25,11 @@ struct WeftRun {
 // weights. Errors: the library's; unsupported for other cases.
 Result<WeftRun> make_weft_run(const Device& device, Measured& measured);
 
+// The case's first call on a device opened for each run: the first_wall and first_record clocks,
+// without opening and uploading. `rows`: the kernel rows, as of the case's other clocks.
+Contender first_call(const std::string& device_name, const Problem& problem,
+                     const std::string& rows);
+
 // One run of a program, waited for: the wall and host_replay clocks.
 Result<Times> run_program(const Program& program);
 

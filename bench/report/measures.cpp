@@ -74,6 +74,19 @@ std::optional<Share> share_of(const Measurement& device, const Case& one) {
   return Share{std::max(arithmetic_s, memory_s) / (run->median_ns * 1e-9), memory_s > arithmetic_s};
 }
 
+std::optional<FirstCall> first_call(const Case& one) {
+  const Run* record = run_of(one, kWeft, "first_record");
+  const Run* wall = run_of(one, kWeft, "first_wall");
+  if (record == nullptr || wall == nullptr) return std::nullopt;
+  FirstCall first{record->median_ns + wall->median_ns, 0};
+  first.compiling_ns = first.ns;
+  for (const char* clock : {"host_record", "wall"}) {
+    if (const Run* later = run_of(one, kWeft, clock)) first.compiling_ns -= later->median_ns;
+  }
+  first.compiling_ns = std::max(first.compiling_ns, 0.0);
+  return first;
+}
+
 std::optional<double> flops_per_s(const Case& one) {
   const Run* run = worked(one);
   if (run == nullptr || one.flops <= 0) return std::nullopt;

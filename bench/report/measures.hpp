@@ -40,6 +40,14 @@ struct Share {
 };
 std::optional<Share> share_of(const Measurement& device, const Case& one);
 
+// Weft's first call on a device that was opened for it, without caches: from recording to the
+// result. Compiling is what of it is gone in later calls.
+struct FirstCall {
+  double ns = 0;
+  double compiling_ns = 0;
+};
+std::optional<FirstCall> first_call(const Case& one);
+
 std::optional<double> flops_per_s(const Case& one);
 std::optional<double> bytes_per_s(const Case& one);
 

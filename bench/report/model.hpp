@@ -29,7 +29,8 @@ struct Run {
   std::string who;  // "weft", or a peer
   std::string kernel;
   std::string detail;
-  std::string clock;               // wall (submit to done), device, host_record, host_replay
+  std::string clock;  // wall (submit to done), device, host_record, host_replay, first_record,
+                      // first_wall
   std::vector<double> samples_ns;  // may be empty
   double median_ns = 0;            // of the samples, where there are any
 };

@@ -81,7 +81,10 @@ Html words() {
       "above 1× Weft is faster. Means are geometric.</dd></div>"
       "<div><dt>record, replay</dt><dd>what one call costs the host when it is recorded, and when "
       "a "
-      "recorded program runs again.</dd></div></dl>");
+      "recorded program runs again.</dd></div>"
+      "<div><dt>first call</dt><dd>recorded and run on a device that was opened for it, without "
+      "caches of pipelines, until the result is there; compiling is what of it is gone in later "
+      "calls, of all kernels that the case runs.</dd></div></dl>");
 }
 
 }  // namespace

@@ -18,6 +18,13 @@ struct Suite {
   const Case* find(std::size_t device, const std::string& line) const {
     return find_case(report.devices[device], name, line);
   }
+  bool has_first_calls() const {
+    return std::ranges::any_of(report.devices, [&](const Measurement& device) {
+      return std::ranges::any_of(device.cases, [&](const Case& one) {
+        return one.suite == name && first_call(one).has_value();
+      });
+    });
+  }
   std::string numbered(std::size_t line) const {
     return std::to_string(line + 1) + "  " + lines[line];
   }
@@ -185,6 +192,13 @@ void time_cell(Table& table, const Run* run) {
   table.cell(median_of(run), run == nullptr ? "" : show_time(run->median_ns));
 }
 
+void first_cells(Table& table, const Case& one) {
+  const auto first = first_call(one);
+  table.cell(first ? std::optional(first->ns) : std::nullopt, first ? show_time(first->ns) : "");
+  table.cell(first ? std::optional(first->compiling_ns) : std::nullopt,
+             first ? show_time(first->compiling_ns) : "");
+}
+
 void rate_cell(Table& table, std::optional<double> value, const char* unit) {
   table.cell(value, value ? show_rate(*value, unit) : "");
 }
@@ -214,6 +228,7 @@ void add_row(Table& table, const Suite& suite, std::size_t line, std::size_t ind
   for (const char* clock : {"wall", "device", "host_record", "host_replay"}) {
     time_cell(table, run_of(one, kWeft, clock));
   }
+  if (suite.has_first_calls()) first_cells(table, one);
   rate_cell(table, flops_per_s(one), "FLOP/s");
   rate_cell(table, bytes_per_s(one), "B/s");
   const auto share = share_of(suite.report.devices[index], one);
@@ -233,6 +248,10 @@ Html table_of(const Suite& suite) {
   table.column("case", false).column("on", false, "device").column("kernel row", false);
   table.column("time", true, "submit to done, median").column("device", true, "the device's clock");
   table.column("record", true, "host time to record").column("replay", true, "host time to replay");
+  if (suite.has_first_calls()) {
+    table.column("first call", true, "recorded, compiled and run, on a new device without caches");
+    table.column("compiling", true, "the first call less what a later one takes");
+  }
   table.column("arithmetic", true).column("memory", true);
   table.column("share", true, "of the ceiling").column("bound by", false);
   for (const std::string& who : suite.others) {

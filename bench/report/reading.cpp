@@ -24,7 +24,8 @@ Result<std::string> one_of(const Field& parent, const std::string& key,
   return parent.find(key)->wrong(rule);
 }
 
-constexpr std::array kClocks = {"wall", "device", "host_record", "host_replay"};
+constexpr std::array kClocks = {"wall",        "device",       "host_record",
+                                "host_replay", "first_record", "first_wall"};
 constexpr std::array kAxes = {"q_len", "kv_len", "heads"};
 constexpr std::array kSeries = {"fused", "materialised"};
 constexpr std::array kProfiles = {"cross", "self"};

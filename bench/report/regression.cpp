@@ -8,7 +8,8 @@
 namespace weft::report {
 namespace {
 
-constexpr const char* kClocks[] = {"wall", "device", "host_record", "host_replay"};
+constexpr const char* kClocks[] = {"wall",        "device",       "host_record",
+                                   "host_replay", "first_record", "first_wall"};
 
 bool ran(const Case& one) {
   return std::ranges::any_of(one.runs, [](const Run& run) { return run.who == kWeft; });

@@ -86,6 +86,21 @@ TEST_CASE("share of the ceiling") {
   CHECK_FALSE(share_of(Measurement(), both));
 }
 
+TEST_CASE("compiling is what a first call takes more than a later one") {
+  const auto first =
+      first_call(one_case("x", 1, 1,
+                          {run("weft", "wall", 10), run("weft", "host_record", 2),
+                           run("weft", "first_record", 300), run("weft", "first_wall", 700)}));
+  REQUIRE(first);
+  CHECK(first->ns == 1000);
+  CHECK(first->compiling_ns == 988);
+  const Case noise = one_case(
+      "x", 1, 1,
+      {run("weft", "wall", 10), run("weft", "first_record", 1), run("weft", "first_wall", 8)});
+  CHECK(first_call(noise)->compiling_ns == 0);
+  CHECK_FALSE(first_call(one_case("x", 1, 1, {run("weft", "first_wall", 8)})));
+}
+
 TEST_CASE("peers are compared by one clock only") {
   const Case one =
       one_case("f32", 1, 1,
@@ -129,6 +144,12 @@ TEST_CASE("a change needs both a low p and a wide step") {
   CHECK(change_of(sampled("weft", 100, 1, 3), sampled("weft", 200, 1, 3)).verdict ==
         Verdict::untested);
   CHECK(change_of(run("weft", "wall", 100), run("weft", "wall", 200)).verdict == Verdict::untested);
+}
+
+TEST_CASE("first calls that became slower are found") {
+  Run before = sampled("weft", 100, 1), after = sampled("weft", 200, 1);
+  before.clock = after.clock = "first_wall";
+  CHECK(change_of(before, after).verdict == Verdict::slower);
 }
 
 TEST_CASE("what stops, starts, comes and goes") {

@@ -308,6 +308,19 @@ TEST_CASE("what is of another commit than the file's says so") {
   CHECK(has(texts_of(page, "p"), ", not at 0123456789: all"));
 }
 
+TEST_CASE("first calls have columns where there are any") {
+  Measurement one = example("cpu.json");
+  CHECK_FALSE(has(texts_of(make_page({{one}, {}, {}}), "th"), "first call"));
+  Case& first = one.cases[0];
+  for (const char* clock : {"first_record", "first_wall"})
+    first.runs.push_back({.who = "weft", .clock = clock, .median_ns = 5e8});
+  const std::string page = make_page({{one}, {}, {}});
+  require_good(page);
+  CHECK(count_in(page, ">first call</th>") == 1);  // of its suite alone
+  CHECK(has(texts_of(page, "td"), "1.00 s"));
+  CHECK(has(texts_of(page, "td"), "986 ms"));
+}
+
 TEST_CASE("many devices keep their letters") {
   std::vector<Measurement> many(30, example("phone.json"));
   const std::string page = make_page({many, {}, {}});

@@ -118,7 +118,8 @@ TEST_CASE("a wrong file is refused with its name, the field and what was found")
       {"/cases/0/flops", -1, "cases[0].flops: must be a number from 0 to 1e30, found -1"},
       {"/cases/0/bytes", "9", R"(cases[0].bytes: must be a number from 0 to 1e30, found "9")"},
       {"/cases/0/runs/0/clock", "sun",
-       "cases[0].runs[0].clock: must be one of wall device host_record host_replay, "
+       "cases[0].runs[0].clock: must be one of wall device host_record host_replay first_record "
+       "first_wall, "
        R"(found "sun")"},
       {"/cases/0/runs/0/samples_ns",
        {1, 0},
