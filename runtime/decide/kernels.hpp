@@ -22,9 +22,8 @@ enum Need : uint32_t {
   kNeed16bitStorage = 1u << 0,
   kNeedFloat16 = 1u << 1,  // arithmetic
   kNeedVote = 1u << 2,     // subgroup operations
-  kNeedArithmetic = 1u << 3,
-  kNeedShuffle = 1u << 4,
-  kNeedMatrix2 = 1u << 5,  // all that attention_coopmat2.comp takes of VK_NV_cooperative_matrix2
+  kNeedShuffle = 1u << 3,
+  kNeedMatrix2 = 1u << 4,  // all that attention_coopmat2.comp takes of VK_NV_cooperative_matrix2
 };
 
 // Where a row is preferred at all; a forced row runs anywhere. discrete: GPUs with memory of their own

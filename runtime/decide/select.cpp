@@ -65,7 +65,6 @@ std::string missing_needs(uint32_t missing) {
   const char* what = missing & kNeed16bitStorage  ? "16-bit storage"
                      : missing & kNeedFloat16     ? "16-bit arithmetic"
                      : missing & kNeedVote        ? "votes in subgroups"
-                     : missing & kNeedArithmetic  ? "arithmetic in subgroups"
                      : missing & kNeedShuffle     ? "shuffles in subgroups"
                      : missing & kNeedMatrix2     ? "matrices of a workgroup (VK_NV_cooperative_matrix2)"
                                                   : "something";
