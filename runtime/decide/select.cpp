@@ -194,13 +194,26 @@ const char* name_of(Where where) {
   return "any device";
 }
 
+std::string subgroups_of(const DeviceTraits& traits) {
+  const uint32_t least = traits.min_subgroup_size, most = traits.max_subgroup_size;
+  if (most == 0) return "subgroups of unknown size";
+  return least == most ? text("subgroups of ", most) : text("subgroups of ", least, " to ", most);
+}
+
+// Names the device, with that of it which decided.
 std::string where_refusal(Where where, const DeviceTraits& traits) {
   std::string reason = text("preferred on ", name_of(where), ", this is ", to_string(traits.type));
-  if (where == Where::discrete && traits.type == DeviceType::discrete)
-    reason += text(" with subgroups of ", traits.min_subgroup_size, ", not ", kWideSubgroup);
-  if (where == Where::small && traits.type == DeviceType::integrated)
-    reason += text(" with subgroups of up to ", traits.max_subgroup_size);
-  if (where == Where::ample && traits.few_registers) reason += " with few registers";
+  const bool gpu = traits.type != DeviceType::cpu;
+  const bool for_wide = where == Where::wide || where == Where::ample ||
+                        (where == Where::discrete && traits.type == DeviceType::discrete);
+  const bool for_size =
+      where == Where::large || (where == Where::small && traits.type == DeviceType::integrated);
+  if (gpu && for_wide && !fits(Where::wide, traits))
+    reason += text(" with ", subgroups_of(traits), " (wide: at least ", kWideSubgroup, ")");
+  else if (gpu && for_size)
+    reason += text(" with ", subgroups_of(traits), " (small: at most ", kSmallSubgroup, ")");
+  else if (where == Where::ample && traits.few_registers)
+    reason += " with few registers";
   return reason;
 }
 

@@ -277,7 +277,8 @@ TEST_CASE("rows for 16-bit elements and for discrete GPUs give way to others els
   narrow.min_subgroup_size = 16;
   CHECK(row(narrow, false) == "rest");
   CHECK(judge_attention(narrow, {64, 64, 9}, {}, kPicky)[1].text ==
-        "preferred on discrete GPUs, this is discrete with subgroups of 16, not 32");
+        "preferred on discrete GPUs, this is discrete with subgroups of 16 to 32 "
+        "(wide: at least 32)");
 }
 
 TEST_CASE("rows that take many registers give way on devices known to have few") {
@@ -297,6 +298,36 @@ TEST_CASE("rows that take many registers give way on devices known to have few")
         "preferred on GPUs with wide subgroups and registers for them, this is integrated with few registers");
   traits.min_subgroup_size = 16;
   CHECK(row() == "rest");
+}
+
+TEST_CASE("where subgroups decide, the reason says which there are") {
+  const auto this_is = [](Where where, DeviceType type, uint32_t least, uint32_t most) {
+    DeviceTraits traits = device(type);
+    traits.min_subgroup_size = least;
+    traits.max_subgroup_size = most;
+    AttentionRow picky = kRows[3];
+    picky.where = where;
+    const AttentionRow rows[] = {picky, kRows[4]};
+    const std::string reason = judge_attention(traits, {64, 64, 9}, {}, rows)[0].text;
+    return reason.substr(reason.find("this is ") + 8);
+  };
+  constexpr auto kDiscrete = DeviceType::discrete, kIntegrated = DeviceType::integrated;
+  const std::string wide = " (wide: at least 32)", small = " (small: at most 16)";
+  CHECK(this_is(Where::wide, kDiscrete, 8, 32) == "discrete with subgroups of 8 to 32" + wide);
+  CHECK(this_is(Where::wide, kIntegrated, 16, 16) == "integrated with subgroups of 16" + wide);
+  CHECK(this_is(Where::wide, DeviceType::other, 0, 0) ==
+        "other with subgroups of unknown size" + wide);
+  CHECK(this_is(Where::wide, DeviceType::cpu, 8, 8) == "cpu");
+  CHECK(this_is(Where::ample, kIntegrated, 8, 16) == "integrated with subgroups of 8 to 16" + wide);
+  CHECK(this_is(Where::large, kIntegrated, 4, 16) ==
+        "integrated with subgroups of 4 to 16" + small);
+  CHECK(this_is(Where::small, kIntegrated, 16, 64) ==
+        "integrated with subgroups of 16 to 64" + small);
+  CHECK(this_is(Where::small, kDiscrete, 8, 16) == "discrete");
+  CHECK(this_is(Where::discrete, kDiscrete, 16, 32) ==
+        "discrete with subgroups of 16 to 32" + wide);
+  CHECK(this_is(Where::discrete, kIntegrated, 16, 32) == "integrated");
+  CHECK(this_is(Where::gpu, DeviceType::cpu, 8, 8) == "cpu");
 }
 
 TEST_CASE("a forced row that does not exist leaves no row, in words too") {
