@@ -53,6 +53,8 @@ Result<std::unique_ptr<const Plan>> make_plan(const Device& device, const Attent
                                        vulkan::overrides(*device.state()), decide::attention_rows(),
                                        findings));
   auto plan = std::make_unique<const Plan>(desc, *row);
+  // What a split row compiles depends on how many rows share keys, which calls say.
+  if (row->path == decide::Path::split) return plan;
   // The likely pipeline: most tensors of such dimensions are aligned.
   WEFT_TRY(plan->pipeline(*device.state(), desc.head_dim % 4 == 0 && desc.value_dim % 4 == 0));
   return plan;

@@ -24,7 +24,8 @@ class Plan {
 
   const AttentionDesc& desc() const noexcept { return desc_; }
   const decide::AttentionRow& row() const noexcept { return *row_; }
-  // The pipeline for calls that are aligned or not; made on first need.
+  // The pipeline for calls that are aligned or not; made on first need. Not for the split path,
+  // whose calls differ in more (record_split).
   Result<const vulkan::Pipeline*> pipeline(vulkan::DeviceState& device, bool aligned) const;
 
  private:
