@@ -338,6 +338,12 @@ std::string why_not(const DeviceTraits& traits, const LinearRow& row,
   return impossible(traits, row, problem);
 }
 
+Preference preference(const DeviceTraits& traits, const AttentionRow& row,
+                      const AttentionProblem& problem) {
+  if (!fits(row.where, traits)) return Preference::other_devices;
+  return hint_refusal(row, problem).empty() ? Preference::this_problem : Preference::other_problems;
+}
+
 std::string why_disabled(const Overrides& overrides, const char* row) {
   const std::string_view entry = listed_beginning(overrides.disable, row);
   return entry.empty() ? std::string() : text("disabled by \"", entry, "\"");

@@ -71,6 +71,12 @@ std::string why_not(const DeviceTraits& traits, const AttentionRow& row,
                     const AttentionProblem& problem);
 std::string why_not(const DeviceTraits& traits, const LinearRow& row, const LinearProblem& problem);
 
+// What a row that can run a problem is preferred for; selection takes the first that is preferred
+// for the problem.
+enum class Preference { this_problem, other_problems, other_devices };
+Preference preference(const DeviceTraits& traits, const AttentionRow& row,
+                      const AttentionProblem& problem);
+
 // Why a row is left out by request; empty if it is not.
 std::string why_disabled(const Overrides& overrides, const char* row);
 

@@ -330,6 +330,17 @@ TEST_CASE("where subgroups decide, the reason says which there are") {
   CHECK(this_is(Where::gpu, DeviceType::cpu, 8, 8) == "cpu");
 }
 
+TEST_CASE("a row is preferred for the problem where selection would take it") {
+  const auto preferred = [](size_t row, const DeviceTraits& traits, uint32_t q_len) {
+    return preference(traits, kRows[row], {64, 64, q_len});
+  };
+  CHECK(preferred(0, kCpu, 128) == Preference::this_problem);
+  CHECK(preferred(0, kCpu, 127) == Preference::other_problems);
+  CHECK(preferred(0, kGpu, 128) == Preference::other_devices);
+  CHECK(preferred(2, kGpu, 1) == Preference::this_problem);
+  CHECK(preferred(4, kCpu, 1) == Preference::this_problem);
+}
+
 TEST_CASE("a forced row that does not exist leaves no row, in words too") {
   const Overrides typo{.kernel = "attention_typo"};
   CHECK_FALSE(select_attention(kCpu, {64, 64, 9}, typo).has_value());
