@@ -242,8 +242,8 @@ Result<std::string> self_test(const Device& device, const decide::AttentionRow& 
 }
 
 Result<decide::Findings> find_out(const Device& device, const AttentionDesc& desc,
-                                  std::span<const decide::AttentionRow> rows) {
-  const decide::AttentionProblem problem = decide::problem_of(desc);
+                                  std::span<const decide::AttentionRow> rows, bool large_kv) {
+  const decide::AttentionProblem problem = decide::problem_of(desc, large_kv);
   const decide::Overrides& overrides = vulkan::overrides(*device.state());
   return schedule::vet(
       *device.state(), decide::Findings{.fastest = fastest_known(device, desc, rows)},

@@ -92,9 +92,10 @@ struct Measurement {
   }
 
   // Why a row can't take part; empty if it can.
-  Result<std::string> objection(const decide::AttentionRow& row) const {
+  Result<std::string> objection(const decide::AttentionRow& row,
+                                const decide::AttentionProblem& problem) const {
     std::string reason = decide::why_disabled(vulkan::overrides(*device.state()), row.name);
-    if (reason.empty()) reason = decide::why_not(device.traits(), row, decide::problem_of(desc));
+    if (reason.empty()) reason = decide::why_not(device.traits(), row, problem);
     if (!reason.empty()) return reason;
     if (out_of_time()) return std::string(kNoTime);
     WEFT_ASSIGN(reason, self_test(device, row));
@@ -104,7 +105,7 @@ struct Measurement {
   // A row that can't be recorded or made says why and stays out; a lost device ends it all.
   Result<void> enter(const decide::AttentionRow& row, TuneRow& entry, const AttentionCall& call,
                      const AttentionShape& shape) {
-    WEFT_ASSIGN(entry.why_not, objection(row));
+    WEFT_ASSIGN(entry.why_not, objection(row, decide::problem_of(desc, shape.large_kv)));
     if (!entry.why_not.empty()) return {};
     auto plan = std::make_unique<const Plan>(desc, row);
     Recorder recorder(device);
@@ -161,7 +162,7 @@ struct Measurement {
     WEFT_ASSIGN(const AttentionShape shape, validate(call));
     WEFT_TRY(match(shape.desc, desc));
     for (const decide::AttentionRow& row : rows) report.rows.push_back({.kernel = row.name});
-    for (const size_t i : order(decide::problem_of(desc)))
+    for (const size_t i : order(decide::problem_of(desc, shape.large_kv)))
       WEFT_TRY(enter(rows[i], report.rows[i], call, shape));
     WEFT_TRY(run_rounds());
     judge();
@@ -217,7 +218,7 @@ Result<TuneReport> tune(const Device& device, const AttentionDesc& desc, const T
   WEFT_ASSIGN(const AttentionDesc valid, attention_detail::validate(desc));
   WEFT_TRY(vulkan::check_not_lost(*device.state(), "tune"));
   WEFT_ASSIGN(TuneReport report, attention_detail::measure(device, valid, options));
-  attention_detail::forget_plan(device, valid);
+  attention_detail::forget_plans(device, valid);
   return report;
 }
 

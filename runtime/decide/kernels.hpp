@@ -92,8 +92,13 @@ struct AttentionRow {
   Subgroups subgroups = {};
   MatrixTile matrix = {};
   bool self_test = false;  // chosen only where its self-test passed
-  bool unpack = false;     // keys and values are converted to fp32 first, in transient memory
+  // Keys and values are converted to fp32 first, in transient memory of kMostUnpackedBytes at most.
+  bool unpack = false;
 };
+
+// Copies made for speed must not be what a call fails of, or takes an app's memory for: drivers
+// bound an allocation (lavapipe by 2 GiB), and a recording's transient tensors share one.
+inline constexpr uint64_t kMostUnpackedBytes = 256u << 20;
 
 struct LinearRow {
   const char* name;

@@ -122,6 +122,9 @@ std::string size_refusal(const AttentionRow& row, const AttentionProblem& proble
     return text("kv_len is unknown, it takes up to ", row.max_kv_len);
   if (row.max_kv_len != 0 && problem.kv_len > row.max_kv_len)
     return text("kv_len is ", problem.kv_len, ", it takes up to ", row.max_kv_len);
+  if (row.unpack && problem.large_kv)
+    return text("it converts keys and values to fp32, these take more than ", kMostUnpackedBytes,
+                " bytes there");
   return {};
 }
 std::string size_refusal(const LinearRow&, const LinearProblem&) { return {}; }
@@ -374,10 +377,16 @@ Inputs common_inputs(std::initializer_list<DType> types) noexcept {
   return all(DType::f16) ? Inputs::f16 : all(DType::bf16) ? Inputs::bf16 : Inputs::any;
 }
 
-AttentionProblem problem_of(const AttentionDesc& desc) noexcept {
-  return {desc.head_dim, desc.value_dim, desc.q_len, desc.kv_dtype != DType::f32, desc.features,
-          desc.kv_len, common_inputs({desc.query_dtype, desc.kv_dtype}),
-          desc.query_dtype != DType::f32};
+AttentionProblem problem_of(const AttentionDesc& desc, bool large_kv) noexcept {
+  return {.head_dim = desc.head_dim,
+          .value_dim = desc.value_dim,
+          .q_len = desc.q_len,
+          .half = desc.kv_dtype != DType::f32,
+          .features = desc.features,
+          .kv_len = desc.kv_len,
+          .inputs = common_inputs({desc.query_dtype, desc.kv_dtype}),
+          .query_half = desc.query_dtype != DType::f32,
+          .large_kv = large_kv};
 }
 
 const char* feature_name(uint32_t features) noexcept {

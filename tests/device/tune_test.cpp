@@ -44,7 +44,7 @@ void keep_choice(const Device& device, const AttentionDesc& desc, const std::str
   for (const auto& [key, text] : device.state()->notes)
     if (key.starts_with("fastest")) name = key;
   vulkan::keep_note(*device.state(), name, row);
-  attention_detail::forget_plan(device, desc);
+  attention_detail::forget_plans(device, desc);
 }
 
 }  // namespace

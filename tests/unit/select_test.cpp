@@ -367,6 +367,26 @@ TEST_CASE("a row refuses what it does not claim, by name, and another takes it")
   CHECK(std::string(feature_name(kAllFeatures + 1)) == "unknown features");
 }
 
+TEST_CASE("a row that copies keys and values leaves large ones to others") {
+  AttentionRow copies = kRows[1];
+  copies.unpack = true;
+  const AttentionRow rows[] = {copies, kRows[4]};
+  const auto first = [&](bool large_kv) {
+    const AttentionProblem problem{.head_dim = 64, .value_dim = 64, .large_kv = large_kv};
+    return judge_attention(kCpu, problem, {}, rows)[0].text;
+  };
+  CHECK(first(false) == "chosen");
+  CHECK(first(true) ==
+        "it converts keys and values to fp32, these take more than 268435456 bytes there");
+  const AttentionDesc desc{.kv_dtype = DType::f16, .head_dim = 64, .value_dim = 64, .q_len = 64};
+  const auto row = [&](bool large_kv, const Overrides& overrides = {}) {
+    return select_attention(kCpu, problem_of(desc, large_kv), overrides);
+  };
+  CHECK(row(false).value()->unpack);
+  CHECK(std::string(row(true).value()->name) == "attention_lane_cpu_half");
+  CHECK_FALSE(row(true, {.kernel = row(false).value()->name}));  // never another in silence
+}
+
 TEST_CASE("value chunks are even, within the row's limit, and cover the value") {
   AttentionRow row = attention_rows().back();
   for (const uint32_t most : {0u, 32u, 64u})

@@ -158,7 +158,8 @@ class WEFT_EXPORT Attention {
   // values; unsupported (more heads, batch items or rows than the device's grids hold, or a
   // pipeline that the driver refuses); out_of_memory and device_lost where it makes a pipeline.
   Result<void> record(Recorder& recorder, const AttentionCall& call) const;
-  // The kernel row chosen, "attention_lane_cpu" for instance.
+  // The kernel row chosen, "attention_lane_cpu" for instance. A call with more keys than it takes, or whose keys and
+  // values are too many to copy where it copies them, runs on the next row that takes it.
   const char* kernel() const noexcept;
 
   struct State;
