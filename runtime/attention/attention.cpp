@@ -32,8 +32,11 @@ Result<void> Attention::record(Recorder& recorder, const AttentionCall& call) co
   WEFT_ASSIGN(const AttentionShape shape, attention_detail::validate(call));
   WEFT_TRY(attention_detail::match(shape.desc, state_->plan->desc()));
   const Plan* plan = state_->plan;
-  if (const uint32_t most = plan->row().max_kv_len; most != 0 && shape.scores.kv_len > most) {
-    WEFT_ASSIGN(plan, attention_detail::find_plan(state_->device, shape.desc));
+  const decide::AttentionRow& row = plan->row();
+  // Lengths and sizes are a call's own: one that the row can't take goes to another.
+  if ((row.max_kv_len != 0 && shape.scores.kv_len > row.max_kv_len) ||
+      (row.unpack && shape.large_kv)) {
+    WEFT_ASSIGN(plan, attention_detail::find_plan(state_->device, shape.desc, shape.large_kv));
   }
   return attention_detail::record(recorder, *plan, call, shape);
 }
@@ -47,7 +50,8 @@ Result<AttentionDesc> describe(const AttentionCall& call) {
 
 Result<void> attention(Recorder& recorder, const AttentionCall& call) {
   WEFT_ASSIGN(const AttentionShape shape, attention_detail::validate(call));
-  WEFT_ASSIGN(const Plan* plan, attention_detail::find_plan(recorder.device(), shape.desc));
+  WEFT_ASSIGN(const Plan* plan,
+              attention_detail::find_plan(recorder.device(), shape.desc, shape.large_kv));
   return attention_detail::record(recorder, *plan, call, shape);
 }
 

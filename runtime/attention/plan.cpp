@@ -1,6 +1,7 @@
 #include "attention/plan.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
 #include <mutex>
 #include <tuple>
@@ -28,12 +29,10 @@ bool same(const AttentionDesc& left, const AttentionDesc& right) {
   return tie(left) == tie(right);
 }
 
-auto position(const PlanList& plans, const AttentionDesc& desc) {
-  return std::ranges::find_if(plans, [&](const auto& plan) { return same(plan->desc(), desc); });
-}
-
-const Plan* find(const PlanList& plans, const AttentionDesc& desc) {
-  const auto found = position(plans, desc);
+const Plan* find(const PlanList& plans, const AttentionDesc& desc, bool large_kv) {
+  const auto found = std::ranges::find_if(plans, [&](const auto& plan) {
+    return plan->large_kv() == large_kv && same(plan->desc(), desc);
+  });
   return found == plans.end() ? nullptr : found->get();
 }
 
@@ -45,14 +44,17 @@ void tune_first(const Device& device, const AttentionDesc& desc) {
     vulkan::log(*device.state(), LogLevel::warning, report.error().message);
 }
 
-Result<std::unique_ptr<const Plan>> make_plan(const Device& device, const AttentionDesc& desc) {
+Result<std::unique_ptr<const Plan>> make_plan(const Device& device, const AttentionDesc& desc,
+                                              bool large_kv) {
   tune_first(device, desc);
-  WEFT_ASSIGN(const decide::Findings findings, find_out(device, desc));
+  const auto rows = decide::attention_rows();
+  WEFT_ASSIGN(const decide::Findings findings, find_out(device, desc, rows, large_kv));
   WEFT_ASSIGN(const decide::AttentionRow* row,
-              decide::select_attention(device.traits(), decide::problem_of(desc),
-                                       vulkan::overrides(*device.state()), decide::attention_rows(),
-                                       findings));
-  auto plan = std::make_unique<const Plan>(desc, *row);
+              decide::select_attention(device.traits(), decide::problem_of(desc, large_kv),
+                                       vulkan::overrides(*device.state()), rows, findings));
+  auto plan = std::make_unique<const Plan>(desc, *row, large_kv);
+  // What a split row compiles depends on how many rows share keys, which calls say.
+  if (row->path == decide::Path::split) return plan;
   // The likely pipeline: most tensors of such dimensions are aligned.
   WEFT_TRY(plan->pipeline(*device.state(), desc.head_dim % 4 == 0 && desc.value_dim % 4 == 0));
   return plan;
@@ -85,33 +87,34 @@ AttentionDesc class_of(AttentionDesc desc) noexcept {
   return desc;
 }
 
-Result<const Plan*> find_plan(const Device& device, const AttentionDesc& desc) {
+Result<const Plan*> find_plan(const Device& device, const AttentionDesc& desc, bool large_kv) {
   const AttentionDesc key = class_of(desc);
   vulkan::Attachment& attachment = vulkan::attention_plans(*device.state());
   {
     std::lock_guard lock(attachment.mutex);
     if (!attachment.value) attachment.value = std::make_shared<Plans>();
-    if (const Plan* plan = find(static_cast<Plans*>(attachment.value.get())->current, key)) return plan;
+    const PlanList& plans = static_cast<Plans*>(attachment.value.get())->current;
+    if (const Plan* plan = find(plans, key, large_kv)) return plan;
   }
   // Made outside the lock: it may take seconds, and others may go on meanwhile.
-  WEFT_ASSIGN(auto made, make_plan(device, key));
+  WEFT_ASSIGN(auto made, make_plan(device, key, large_kv));
   std::lock_guard lock(attachment.mutex);
   PlanList& plans = static_cast<Plans*>(attachment.value.get())->current;
-  if (const Plan* plan = find(plans, key)) return plan;
+  if (const Plan* plan = find(plans, key, large_kv)) return plan;
   plans.push_back(std::move(made));
   return plans.back().get();
 }
 
-void forget_plan(const Device& device, const AttentionDesc& desc) {
+void forget_plans(const Device& device, const AttentionDesc& desc) {
   vulkan::Attachment& attachment = vulkan::attention_plans(*device.state());
   std::lock_guard lock(attachment.mutex);
   if (!attachment.value) return;
   auto& [current, forgotten] = *static_cast<Plans*>(attachment.value.get());
-  const auto found = position(current, class_of(desc));
-  if (found == current.end()) return;
-  const auto at = current.begin() + (found - current.begin());
-  forgotten.push_back(std::move(*at));
-  current.erase(at);
+  const AttentionDesc key = class_of(desc);
+  const auto rest = std::ranges::stable_partition(
+      current, [&](const auto& plan) { return !same(plan->desc(), key); });
+  std::ranges::move(rest, std::back_inserter(forgotten));
+  current.erase(rest.begin(), rest.end());
 }
 
 }  // namespace weft::attention_detail

@@ -20,22 +20,28 @@ AttentionDesc kernel_desc(const decide::AttentionRow& row, AttentionDesc desc) n
 // Holds nothing of the device, so that the device may hold it. Thread safety: any thread.
 class Plan {
  public:
-  Plan(const AttentionDesc& desc, const decide::AttentionRow& row) : desc_(desc), row_(&row) {}
+  Plan(const AttentionDesc& desc, const decide::AttentionRow& row, bool large_kv = false)
+      : desc_(desc), row_(&row), large_kv_(large_kv) {}
 
   const AttentionDesc& desc() const noexcept { return desc_; }
+  bool large_kv() const noexcept { return large_kv_; }
   const decide::AttentionRow& row() const noexcept { return *row_; }
-  // The pipeline for calls that are aligned or not; made on first need.
+  // The pipeline for calls that are aligned or not; made on first need. Not for the split path,
+  // whose calls differ in more (record_split).
   Result<const vulkan::Pipeline*> pipeline(vulkan::DeviceState& device, bool aligned) const;
 
  private:
   AttentionDesc desc_;
   const decide::AttentionRow* row_;
+  bool large_kv_;
   mutable std::array<std::atomic<const vulkan::Pipeline*>, 2> pipelines_{};
 };
 
-// The plan for a validated description, from the device's plans or made now.
-Result<const Plan*> find_plan(const Device& device, const AttentionDesc& desc);
-// The next find_plan for such a description makes another; this one lives on for those who have it.
-void forget_plan(const Device& device, const AttentionDesc& desc);
+// The plan for a validated description, from the device's plans or made now; `large_kv`: for calls
+// of it that are AttentionShape::large_kv.
+Result<const Plan*> find_plan(const Device& device, const AttentionDesc& desc,
+                              bool large_kv = false);
+// The next find_plan for such a description makes others; these live on for those who have them.
+void forget_plans(const Device& device, const AttentionDesc& desc);
 
 }  // namespace weft::attention_detail

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <limits>
 #include <memory>
+#include <numeric>
 #include <string_view>
 
 #include "attention/plan.hpp"
@@ -72,20 +73,39 @@ struct Measurement {
 
   double seconds() const { return std::chrono::duration<double>(Clock::now() - begin).count(); }
   bool time_is_over() const { return seconds() >= options.max_seconds; }
+  // One row is measured whatever it takes, so that every measurement settles.
+  bool out_of_time() const { return !runners.empty() && time_is_over(); }
+
+  // The rows as they are tried: first the one chosen so far, that is the one measured to be the
+  // fastest before or else the first that can run of those preferred for such calls here; last
+  // those preferred on other devices.
+  std::vector<size_t> order(const decide::AttentionProblem& problem) const {
+    const char* known = fastest_known(device, desc, rows);
+    const auto rank = [&](size_t i) {
+      if (rows[i].name == known) return -1;
+      return static_cast<int>(decide::preference(device.traits(), rows[i], problem));
+    };
+    std::vector<size_t> indices(rows.size());
+    std::iota(indices.begin(), indices.end(), size_t{0});
+    std::ranges::stable_sort(indices, {}, rank);
+    return indices;
+  }
 
   // Why a row can't take part; empty if it can.
-  Result<std::string> objection(const decide::AttentionRow& row) const {
+  Result<std::string> objection(const decide::AttentionRow& row,
+                                const decide::AttentionProblem& problem) const {
     std::string reason = decide::why_disabled(vulkan::overrides(*device.state()), row.name);
-    if (reason.empty()) reason = decide::why_not(device.traits(), row, decide::problem_of(desc));
+    if (reason.empty()) reason = decide::why_not(device.traits(), row, problem);
     if (!reason.empty()) return reason;
-    if (time_is_over()) return std::string(kNoTime);
-    return self_test(device, row);
+    if (out_of_time()) return std::string(kNoTime);
+    WEFT_ASSIGN(reason, self_test(device, row));
+    return reason.empty() && out_of_time() ? std::string(kNoTime) : reason;
   }
 
   // A row that can't be recorded or made says why and stays out; a lost device ends it all.
   Result<void> enter(const decide::AttentionRow& row, TuneRow& entry, const AttentionCall& call,
                      const AttentionShape& shape) {
-    WEFT_ASSIGN(entry.why_not, objection(row));
+    WEFT_ASSIGN(entry.why_not, objection(row, decide::problem_of(desc, shape.large_kv)));
     if (!entry.why_not.empty()) return {};
     auto plan = std::make_unique<const Plan>(desc, row);
     Recorder recorder(device);
@@ -98,6 +118,10 @@ struct Measurement {
     WEFT_ASSIGN(Program program,
                 recorder.finish({.timestamps = device.traits().timestamp_period_ns != 0}));
     WEFT_TRY(run_once(device, program));  // warms up: some drivers compile at the first dispatch
+    if (out_of_time()) {
+      entry.why_not = kNoTime;
+      return {};
+    }
     WEFT_ASSIGN(const double time_ns, run_once(device, program));
     runners.push_back({&row, &entry, std::move(plan), std::move(program), {time_ns}});
     return {};
@@ -120,15 +144,13 @@ struct Measurement {
 
   void judge() {
     const Runner* fastest = nullptr;
-    bool all = !runners.empty();
     for (Runner& runner : runners) {
       TuneRow& entry = *runner.report;
       entry.runs = static_cast<uint32_t>(runner.times_ns.size());
       entry.median_ns = runner.median();
       if (!fastest || entry.median_ns * kTie < fastest->report->median_ns) fastest = &runner;
     }
-    for (const TuneRow& entry : report.rows) all = all && entry.why_not != kNoTime;
-    if (all && fastest) report.fastest = fastest->row->name;
+    if (fastest) report.fastest = fastest->row->name;
   }
 
   Result<void> run() {
@@ -139,11 +161,9 @@ struct Measurement {
     report.kv_heads = sizes.kv_heads;
     WEFT_ASSIGN(const AttentionShape shape, validate(call));
     WEFT_TRY(match(shape.desc, desc));
-    report.rows.resize(rows.size());
-    for (size_t i = 0; i < rows.size(); ++i) {
-      report.rows[i].kernel = rows[i].name;
+    for (const decide::AttentionRow& row : rows) report.rows.push_back({.kernel = row.name});
+    for (const size_t i : order(decide::problem_of(desc, shape.large_kv)))
       WEFT_TRY(enter(rows[i], report.rows[i], call, shape));
-    }
     WEFT_TRY(run_rounds());
     judge();
     report.seconds = seconds();
@@ -183,16 +203,12 @@ Result<TuneReport> measure(const Device& device, const AttentionDesc& desc, cons
   Measurement measurement{device, desc, options, rows};
   WEFT_TRY(measurement.run());
   const TuneReport& report = measurement.report;
-  const bool none = std::ranges::all_of(report.rows, [](const TuneRow& row) {
-    return !row.why_not.empty() && row.why_not != Measurement::kNoTime;
-  });
-  if (none) {
+  if (report.fastest.empty()) {
     std::string message = "tune: no kernel row can run this";
     for (const TuneRow& row : report.rows) message += text("; ", row.kernel, ": ", row.why_not);
     return fail(Code::unsupported, std::move(message));
   }
-  if (!report.fastest.empty())
-    vulkan::keep_note(*device.state(), note_name(device, desc), report.fastest);
+  vulkan::keep_note(*device.state(), note_name(device, desc), report.fastest);
   return std::move(measurement.report);
 }
 
@@ -202,7 +218,7 @@ Result<TuneReport> tune(const Device& device, const AttentionDesc& desc, const T
   WEFT_ASSIGN(const AttentionDesc valid, attention_detail::validate(desc));
   WEFT_TRY(vulkan::check_not_lost(*device.state(), "tune"));
   WEFT_ASSIGN(TuneReport report, attention_detail::measure(device, valid, options));
-  if (!report.fastest.empty()) attention_detail::forget_plan(device, valid);
+  attention_detail::forget_plans(device, valid);
   return report;
 }
 

@@ -1,6 +1,8 @@
 #include "attention/validate.hpp"
 
+#include "attention/pack.hpp"
 #include "base/text.hpp"
+#include "decide/kernels.hpp"
 
 namespace weft::attention_detail {
 namespace {
@@ -81,6 +83,19 @@ bool starts_on_4(std::initializer_list<const Tensor*> tensors) {
   return true;
 }
 
+// Of copies of them; what repeats is copied once. Strides may let elements share memory, so that
+// their number has no bound: not in whole numbers.
+double unpacked_bytes(std::initializer_list<const Tensor*> tensors) {
+  double bytes = 0;
+  for (const Tensor* tensor : tensors) {
+    double elements = 1;
+    const Dims shape = packed_shape(*tensor);
+    for (size_t axis = 0; axis < shape.rank(); ++axis) elements *= static_cast<double>(shape[axis]);
+    bytes += elements * sizeof(float);
+  }
+  return bytes;
+}
+
 }  // namespace
 
 Result<void> check_logsumexp(const Rules& rules, const Operand& logsumexp, const Operand& like,
@@ -142,6 +157,8 @@ Result<AttentionShape> validate(const AttentionCall& call) {
   shape.aligned = shape.desc.head_dim % 4 == 0 && shape.desc.value_dim % 4 == 0 &&
                   starts_on_4({&call.query, &call.key, &call.value, &call.output, &call.null_key,
                                &call.null_value});
+  shape.large_kv =
+      unpacked_bytes({&call.key, &call.value}) > static_cast<double>(decide::kMostUnpackedBytes);
   return shape;
 }
 

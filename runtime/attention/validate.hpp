@@ -36,6 +36,7 @@ struct AttentionShape {
   uint32_t value_items = 0;
   AttentionDesc desc;    // q_len and kv_len included
   bool aligned = false;  // as WEFT_ATTENTION_ALIGNED
+  bool large_kv = false;  // as AttentionProblem::large_kv
 };
 
 struct WeightsShape {

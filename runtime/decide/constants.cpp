@@ -63,8 +63,7 @@ std::array<uint32_t, kAttentionConstants> attention_constants(const AttentionRow
   set(WEFT_ATTENTION_BIAS_TYPE, element_type(desc.bias_dtype));
   set(WEFT_ATTENTION_FEATURES, desc.features);
   set(WEFT_ATTENTION_ALIGNED, aligned);
-  // The split path takes one row at a time where there is only one.
-  set(WEFT_ATTENTION_BLOCK_Q, row.path == Path::split && desc.q_len == 1 ? 1 : block_q(row));
+  set(WEFT_ATTENTION_BLOCK_Q, block_q(row));
   set(WEFT_ATTENTION_SUBGROUP_SIZE, subgroup_size(row, traits));
   set(WEFT_ATTENTION_SUBGROUPS, row.subgroups.count);
   set(WEFT_ATTENTION_MATRIX_M, row.matrix.m);

@@ -41,7 +41,6 @@ uint32_t met_needs(const DeviceTraits& traits) noexcept {
   if (traits.storage_16bit) met |= kNeed16bitStorage;
   if (traits.shader_float16) met |= kNeedFloat16;
   if (traits.subgroup_operations & kSubgroupVote) met |= kNeedVote;
-  if (traits.subgroup_operations & kSubgroupArithmetic) met |= kNeedArithmetic;
   if (traits.subgroup_operations & kSubgroupShuffle) met |= kNeedShuffle;
   if (traits.vulkan_memory_model && (traits.matrix2 & kMatrix2Used) == kMatrix2Used)
     met |= kNeedMatrix2;

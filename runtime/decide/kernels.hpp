@@ -22,9 +22,8 @@ enum Need : uint32_t {
   kNeed16bitStorage = 1u << 0,
   kNeedFloat16 = 1u << 1,  // arithmetic
   kNeedVote = 1u << 2,     // subgroup operations
-  kNeedArithmetic = 1u << 3,
-  kNeedShuffle = 1u << 4,
-  kNeedMatrix2 = 1u << 5,  // all that attention_coopmat2.comp takes of VK_NV_cooperative_matrix2
+  kNeedShuffle = 1u << 3,
+  kNeedMatrix2 = 1u << 4,  // all that attention_coopmat2.comp takes of VK_NV_cooperative_matrix2
 };
 
 // Where a row is preferred at all; a forced row runs anywhere. discrete: GPUs with memory of their own
@@ -94,8 +93,13 @@ struct AttentionRow {
   Subgroups subgroups = {};
   MatrixTile matrix = {};
   bool self_test = false;  // chosen only where its self-test passed
-  bool unpack = false;     // keys and values are converted to fp32 first, in transient memory
+  // Keys and values are converted to fp32 first, in transient memory of kMostUnpackedBytes at most.
+  bool unpack = false;
 };
+
+// Copies made for speed must not be what a call fails of, or takes an app's memory for: drivers
+// bound an allocation (lavapipe by 2 GiB), and a recording's transient tensors share one.
+inline constexpr uint64_t kMostUnpackedBytes = 256u << 20;
 
 struct LinearRow {
   const char* name;

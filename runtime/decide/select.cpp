@@ -65,7 +65,6 @@ std::string missing_needs(uint32_t missing) {
   const char* what = missing & kNeed16bitStorage  ? "16-bit storage"
                      : missing & kNeedFloat16     ? "16-bit arithmetic"
                      : missing & kNeedVote        ? "votes in subgroups"
-                     : missing & kNeedArithmetic  ? "arithmetic in subgroups"
                      : missing & kNeedShuffle     ? "shuffles in subgroups"
                      : missing & kNeedMatrix2     ? "matrices of a workgroup (VK_NV_cooperative_matrix2)"
                                                   : "something";
@@ -123,6 +122,9 @@ std::string size_refusal(const AttentionRow& row, const AttentionProblem& proble
     return text("kv_len is unknown, it takes up to ", row.max_kv_len);
   if (row.max_kv_len != 0 && problem.kv_len > row.max_kv_len)
     return text("kv_len is ", problem.kv_len, ", it takes up to ", row.max_kv_len);
+  if (row.unpack && problem.large_kv)
+    return text("it converts keys and values to fp32, these take more than ", kMostUnpackedBytes,
+                " bytes there");
   return {};
 }
 std::string size_refusal(const LinearRow&, const LinearProblem&) { return {}; }
@@ -196,13 +198,26 @@ const char* name_of(Where where) {
   return "any device";
 }
 
+std::string subgroups_of(const DeviceTraits& traits) {
+  const uint32_t least = traits.min_subgroup_size, most = traits.max_subgroup_size;
+  if (most == 0) return "subgroups of unknown size";
+  return least == most ? text("subgroups of ", most) : text("subgroups of ", least, " to ", most);
+}
+
+// Names the device, with that of it which decided.
 std::string where_refusal(Where where, const DeviceTraits& traits) {
   std::string reason = text("preferred on ", name_of(where), ", this is ", to_string(traits.type));
-  if (where == Where::discrete && traits.type == DeviceType::discrete)
-    reason += text(" with subgroups of ", traits.min_subgroup_size, ", not ", kWideSubgroup);
-  if (where == Where::small && traits.type == DeviceType::integrated)
-    reason += text(" with subgroups of up to ", traits.max_subgroup_size);
-  if (where == Where::ample && traits.few_registers) reason += " with few registers";
+  const bool gpu = traits.type != DeviceType::cpu;
+  const bool for_wide = where == Where::wide || where == Where::ample ||
+                        (where == Where::discrete && traits.type == DeviceType::discrete);
+  const bool for_size =
+      where == Where::large || (where == Where::small && traits.type == DeviceType::integrated);
+  if (gpu && for_wide && !fits(Where::wide, traits))
+    reason += text(" with ", subgroups_of(traits), " (wide: at least ", kWideSubgroup, ")");
+  else if (gpu && for_size)
+    reason += text(" with ", subgroups_of(traits), " (small: at most ", kSmallSubgroup, ")");
+  else if (where == Where::ample && traits.few_registers)
+    reason += " with few registers";
   return reason;
 }
 
@@ -327,6 +342,12 @@ std::string why_not(const DeviceTraits& traits, const LinearRow& row,
   return impossible(traits, row, problem);
 }
 
+Preference preference(const DeviceTraits& traits, const AttentionRow& row,
+                      const AttentionProblem& problem) {
+  if (!fits(row.where, traits)) return Preference::other_devices;
+  return hint_refusal(row, problem).empty() ? Preference::this_problem : Preference::other_problems;
+}
+
 std::string why_disabled(const Overrides& overrides, const char* row) {
   const std::string_view entry = listed_beginning(overrides.disable, row);
   return entry.empty() ? std::string() : text("disabled by \"", entry, "\"");
@@ -357,10 +378,16 @@ Inputs common_inputs(std::initializer_list<DType> types) noexcept {
   return all(DType::f16) ? Inputs::f16 : all(DType::bf16) ? Inputs::bf16 : Inputs::any;
 }
 
-AttentionProblem problem_of(const AttentionDesc& desc) noexcept {
-  return {desc.head_dim, desc.value_dim, desc.q_len, desc.kv_dtype != DType::f32, desc.features,
-          desc.kv_len, common_inputs({desc.query_dtype, desc.kv_dtype}),
-          desc.query_dtype != DType::f32};
+AttentionProblem problem_of(const AttentionDesc& desc, bool large_kv) noexcept {
+  return {.head_dim = desc.head_dim,
+          .value_dim = desc.value_dim,
+          .q_len = desc.q_len,
+          .half = desc.kv_dtype != DType::f32,
+          .features = desc.features,
+          .kv_len = desc.kv_len,
+          .inputs = common_inputs({desc.query_dtype, desc.kv_dtype}),
+          .query_half = desc.query_dtype != DType::f32,
+          .large_kv = large_kv};
 }
 
 const char* feature_name(uint32_t features) noexcept {

@@ -41,6 +41,7 @@ struct AttentionProblem {
   uint32_t kv_len = 0;
   Inputs inputs = Inputs::any;  // f16 or bf16: query, key and value all are
   bool query_half = false;      // the query has 16 bits
+  bool large_kv = false;        // in fp32, keys and values take more than kMostUnpackedBytes
 };
 struct LinearProblem {
   uint32_t rows = 0;
@@ -71,6 +72,12 @@ std::string why_not(const DeviceTraits& traits, const AttentionRow& row,
                     const AttentionProblem& problem);
 std::string why_not(const DeviceTraits& traits, const LinearRow& row, const LinearProblem& problem);
 
+// What a row that can run a problem is preferred for; selection takes the first that is preferred
+// for the problem.
+enum class Preference { this_problem, other_problems, other_devices };
+Preference preference(const DeviceTraits& traits, const AttentionRow& row,
+                      const AttentionProblem& problem);
+
 // Why a row is left out by request; empty if it is not.
 std::string why_disabled(const Overrides& overrides, const char* row);
 
@@ -90,8 +97,8 @@ Lengths length_class(Lengths lengths, std::span<const AttentionRow> rows = atten
 // The type that all have, as far as rows tell them apart.
 Inputs common_inputs(std::initializer_list<DType> types) noexcept;
 
-// What select_attention needs of a description.
-AttentionProblem problem_of(const AttentionDesc& desc) noexcept;
+// What select_attention needs of a description, and of calls whose keys and values are large.
+AttentionProblem problem_of(const AttentionDesc& desc, bool large_kv = false) noexcept;
 
 // "kv_lengths", for the lowest bit of features that is set.
 const char* feature_name(uint32_t features) noexcept;

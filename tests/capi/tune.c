@@ -18,12 +18,16 @@ static void test_report(void) {
   MUST(weft_tuning_report(tuning, &report, &error));
   CHECK(report.row_count >= 2 && report.seconds > 0 && report.fastest != NULL);
   CHECK(report.batch == 2 && report.heads == 4 && report.kv_heads == 2);
-  CHECK(strcmp(report.fastest, "") == 0);  // a millionth of a second is over before the first row
+  uint32_t measured = 0;
   for (uint32_t i = 0; i < report.row_count; ++i) {
     weft_tune_row row = {.struct_size = sizeof row};
     MUST(weft_tuning_row(tuning, i, &row, &error));
     CHECK(row.kernel[0] != '\0' && (row.median_ns > 0) == (row.why_not[0] == '\0'));
+    if (row.runs == 0) continue;
+    ++measured;
+    CHECK(strcmp(report.fastest, row.kernel) == 0);
   }
+  CHECK(measured == 1);  // a millionth of a second is over before the second row
   weft_tune_row row = {.struct_size = sizeof row};
   WRONG("weft_tuning_row: index is", weft_tuning_row(tuning, report.row_count, &row, &error));
   WRONG("weft_tuning_row: row is NULL", weft_tuning_row(tuning, 0, NULL, &error));

@@ -1,5 +1,7 @@
-// Keys and values prepared for many calls: the same results from what was copied, nothing done where
-// a copy gains nothing, and what is refused.
+// Keys and values prepared for many calls: the same results from what was copied, nothing done
+// where a copy gains nothing, and what is refused. And how large the copies may be that a row makes
+// for itself.
+#include <algorithm>
 #include <string_view>
 
 #include "base/checks.hpp"
@@ -40,7 +42,43 @@ PreparedKeyValue prepare(const Device& on, const AttentionCall& call, uint32_t& 
   return prepared;
 }
 
+// Heads of 2048 keys whose fp32 copies of key and value take 1 MiB together; heads share all but
+// four elements.
+AttentionCall call_of_heads(const Device& on, int64_t heads) {
+  Tensor rows = must(on.tensor(DType::f16, {2048 * 64 + 4 * heads}));
+  rows.shape = {1, heads, 2048, 64};
+  rows.strides = {0, 4, 64, 1};
+  AttentionCall call{.key = rows, .value = rows};
+  call.query = must(on.tensor(DType::f16, {1, 1, 64, 64}));
+  call.output = must(on.tensor(DType::f16, {1, heads, 64, 64}));
+  return call;
+}
+
+bool unpacks(const Attention& plan) {
+  return std::ranges::any_of(decide::attention_rows(), [&](const decide::AttentionRow& row) {
+    return row.unpack && row.name == std::string_view(plan.kernel());
+  });
+}
+
 }  // namespace
+
+TEST_CASE("rows that copy keys and values leave calls to others whose copies would be too large") {
+  const Device& on = device();
+  for (const int64_t heads : {2, 257}) {
+    CAPTURE(heads);
+    const AttentionCall call = call_of_heads(on, heads);
+    const Attention plan = must(Attention::plan(on, must(describe(call))));
+    Recorder by_plan(on), by_call(on);
+    must(plan.record(by_plan, call));
+    must(attention(by_call, call));
+    for (Recorder* recorder : {&by_plan, &by_call}) {
+      const ProgramStats stats = must(recorder->finish()).stats();
+      const bool copies = unpacks(plan) && heads == 2;
+      CHECK(stats.operations == (copies ? 3 : 1));
+      CHECK(stats.transient_bytes == (copies ? 2u << 20 : 0));
+    }
+  }
+}
 
 TEST_CASE("prepare: calls give the same bits from prepared keys and values, as often as wanted") {
   for (const char* line : {"b2 h4 kv2 q1 k300 d24 dv12 f32 layout=blhd", "b3 h2 q2 k77 d20 f16 layout=blhd bcast_kv",

@@ -75,6 +75,17 @@ DeviceOptions in_folder(const ScratchDirectory& folder, std::string self_test = 
   return options;
 }
 
+// Whether the device lists matrices that a row of this build is made of.
+bool lists_a_shape_of(const DeviceTraits& traits, const auto& rows) {
+  return std::ranges::any_of(rows, [&](const auto& row) {
+    const MatrixElement input =
+        row.inputs == decide::Inputs::bf16 ? MatrixElement::bf16 : MatrixElement::f16;
+    const MatrixShape shape{row.matrix.m, row.matrix.n, row.matrix.k, input, MatrixElement::f32};
+    return row.matrix.m != 0 && !decide::not_compiled(row.shader) &&
+           std::ranges::find(traits.matrix_shapes, shape) != traits.matrix_shapes.end();
+  });
+}
+
 std::string notes_file(const Opened& opened) { return vulkan::notes_file(*opened.device.state()); }
 
 }  // namespace
@@ -152,7 +163,7 @@ TEST_CASE("a damaged file of findings is a line in the log, and they are found o
   Bytes changed = good, shorter = good;
   changed[changed.size() / 2] ^= std::byte{1};
   shorter.pop_back();
-  for (const Bytes& bad : {changed, shorter, Bytes{}, bytes_of("weft notes 1"), Bytes(2u << 20)}) {
+  for (const Bytes& bad : {changed, shorter, Bytes{}, bytes_of("weft notes 2"), Bytes(2u << 20)}) {
     write_bytes(path, bad);
     const Opened opened(in_folder(folder));
     CHECK(opened.messages == "notes: ignored " + path + ": it is damaged or another library's\n");
@@ -216,16 +227,16 @@ TEST_CASE("the rows that have to pass their self-test here do") {
   Rows rows{right_row()};
   for (const AttentionRow& row : decide::attention_rows())
     if (row.self_test) rows.push_back(row);
-  size_t ran = 0;
+  size_t matrix_rows = 0;
   for (const AttentionRow& row : rows) {
     const DType dtype = row.inputs == decide::Inputs::bf16 ? DType::bf16 : DType::f16;
     const AttentionDesc desc{.query_dtype = dtype, .kv_dtype = dtype, .head_dim = 64, .value_dim = 64, .kv_len = 16};
     if (!decide::why_not(opened.device.traits(), row, decide::problem_of(desc)).empty()) continue;
     INFO(row.name);
     CHECK(must(attention_detail::self_test(opened.device, row)) == "");
-    ++ran;
+    matrix_rows += row.matrix.m != 0;
   }
-  CHECK(ran > 0);
+  CHECK((matrix_rows > 0) == lists_a_shape_of(opened.device.traits(), rows));
 }
 
 TEST_CASE("linear rows are put to the same test") {
@@ -243,6 +254,7 @@ TEST_CASE("linear rows are put to the same test") {
   INFO(why);
   CHECK(why.starts_with("its self-test failed: "));
   CHECK(why.contains(" is NaN or not written, it should be "));
+  size_t matrix_rows = 0;
   for (const LinearRow& row : decide::linear_rows()) {
     const decide::LinearProblem problem{.rows = 9, .out_features = 9, .half = true, .inputs = row.inputs};
     LinearRow anywhere = row;  // preferences aside
@@ -253,5 +265,7 @@ TEST_CASE("linear rows are put to the same test") {
     if (!row.self_test || !can) continue;
     INFO(row.name << ": " << opened.note(("self_test " + std::string(row.name)).c_str()));
     CHECK(must(ops::choose(opened.device, problem, one))->name == row.name);
+    matrix_rows += row.matrix.m != 0;
   }
+  CHECK((matrix_rows > 0) == lists_a_shape_of(opened.device.traits(), decide::linear_rows()));
 }

@@ -2,6 +2,7 @@
 // parts cost in memory. Every row of the split path that the device can run.
 #include "decide/split.hpp"
 #include "device/attention_run.hpp"
+#include "vulkan/device_state.hpp"
 
 using namespace weft;
 using namespace weft::test;
@@ -91,5 +92,24 @@ TEST_CASE("split: where workgroups suffice there is one operation and no memory"
     const ProgramStats stats = stats_of(row, kLine);
     CHECK(stats.operations == 1);
     CHECK(stats.transient_bytes == 0);
+  });
+}
+
+TEST_CASE("split: planning compiles nothing that no call runs, and calls alike share pipelines") {
+  const cases::AttentionCase problem = attention_case("b1 h8 kv2 q1 k600 d16 f32");
+  on_split_rows(problem, [&](const decide::AttentionRow& row) {
+    DeviceOptions options;
+    options.kernel = row.name;
+    const Device on = must(Device::open(options));
+    const auto pipelines = [&] { return on.state()->pipelines.size(); };
+    const AttentionCall call = must(cases::make_call(on, problem, cases::make_problem(problem)));
+    const Attention plan = must(Attention::plan(on, must(describe(call))));
+    CHECK(pipelines() == 0);
+    for (int times = 0; times < 2; ++times) {
+      Recorder recorder(on);
+      must(plan.record(recorder, call));
+      const size_t operations = must(recorder.finish()).stats().operations;
+      CHECK(pipelines() == operations);
+    }
   });
 }

@@ -1,5 +1,6 @@
 // The measured choice: which rows take part, what is kept, and that it is used.
 #include <algorithm>
+#include <catch2/generators/catch_generators.hpp>
 #include <list>
 
 #include "attention/plan.hpp"
@@ -43,7 +44,7 @@ void keep_choice(const Device& device, const AttentionDesc& desc, const std::str
   for (const auto& [key, text] : device.state()->notes)
     if (key.starts_with("fastest")) name = key;
   vulkan::keep_note(*device.state(), name, row);
-  attention_detail::forget_plan(device, desc);
+  attention_detail::forget_plans(device, desc);
 }
 
 }  // namespace
@@ -114,14 +115,48 @@ TEST_CASE("only rows that can run, are wanted and have passed their self-test ta
   CHECK(report.fastest != "");
 }
 
-TEST_CASE("without time nothing is measured, and the choice stays") {
+TEST_CASE("a measurement that runs out of time settles on the fastest of the rows it came to") {
+  const double seconds = GENERATE(1e-9, 0.3, 1.5);
+  CAPTURE(seconds);
+  const ScratchDirectory folder;
+  std::string settled;
+  {
+    const Device device = open(in_folder(folder));
+    const std::string before = kernel_of(device);
+    const TuneReport report = must(tune(device, kDesc, {.max_seconds = seconds, .heads = 2}));
+    settled = report.fastest;
+    REQUIRE(settled != "");
+    CHECK(entry(report, before).runs > 0);
+    CHECK(std::ranges::equal(report.rows, decide::attention_rows(), {}, &TuneRow::kernel,
+                             &decide::AttentionRow::name));
+    for (const TuneRow& row : report.rows) {
+      INFO(row.kernel << ": " << row.median_ns << " ns of " << row.runs << ", " << row.why_not);
+      CHECK((row.runs > 0) == row.why_not.empty());
+      if (row.runs > 0) CHECK(row.median_ns * 1.04 >= entry(report, settled).median_ns);
+    }
+    if (seconds < 0.1) {
+      CHECK(settled == before);
+      CHECK(std::ranges::count(report.rows, "", &TuneRow::why_not) == 1);
+      CHECK(std::ranges::count(report.rows, "the time was over", &TuneRow::why_not) > 0);
+    }
+    CHECK(kernel_of(device) == settled);
+    CHECK(explain(device, kDesc).contains(settled + ": chosen: measured to be the fastest\n"));
+  }
+  DeviceOptions measuring = in_folder(folder);  // as another process would
+  measuring.tune_seconds = 120;
+  const Device again = open(measuring);
+  CHECK(kernel_of(again) == settled);
+  CHECK(again.state()->submitted == 0);
+}
+
+TEST_CASE("a choice made before is given up for rows measured beside it only") {
   const Device device = open();
-  const std::string before = kernel_of(device);
-  const TuneReport report = must(tune(device, kDesc, {.max_seconds = 1e-9}));
-  CHECK(report.fastest == "");
-  CHECK(std::ranges::count(report.rows, "the time was over", &TuneRow::why_not) > 0);
-  for (const TuneRow& row : report.rows) CHECK(row.runs == 0);
-  CHECK(explain(device, kDesc).contains(before + ": chosen\n"));
+  const std::string floor = "attention_lane_floor";
+  (void)must(tune(device, kDesc, {.max_seconds = 1e-9, .heads = 1}));
+  keep_choice(device, kDesc, floor);
+  const TuneReport report = must(tune(device, kDesc, {.max_seconds = 1e-9, .heads = 1}));
+  CHECK(entry(report, floor).runs == 1);
+  CHECK(report.fastest == floor);
 }
 
 TEST_CASE("a device that is told to measures when it plans") {

@@ -277,7 +277,8 @@ TEST_CASE("rows for 16-bit elements and for discrete GPUs give way to others els
   narrow.min_subgroup_size = 16;
   CHECK(row(narrow, false) == "rest");
   CHECK(judge_attention(narrow, {64, 64, 9}, {}, kPicky)[1].text ==
-        "preferred on discrete GPUs, this is discrete with subgroups of 16, not 32");
+        "preferred on discrete GPUs, this is discrete with subgroups of 16 to 32 "
+        "(wide: at least 32)");
 }
 
 TEST_CASE("rows that take many registers give way on devices known to have few") {
@@ -297,6 +298,47 @@ TEST_CASE("rows that take many registers give way on devices known to have few")
         "preferred on GPUs with wide subgroups and registers for them, this is integrated with few registers");
   traits.min_subgroup_size = 16;
   CHECK(row() == "rest");
+}
+
+TEST_CASE("where subgroups decide, the reason says which there are") {
+  const auto this_is = [](Where where, DeviceType type, uint32_t least, uint32_t most) {
+    DeviceTraits traits = device(type);
+    traits.min_subgroup_size = least;
+    traits.max_subgroup_size = most;
+    AttentionRow picky = kRows[3];
+    picky.where = where;
+    const AttentionRow rows[] = {picky, kRows[4]};
+    const std::string reason = judge_attention(traits, {64, 64, 9}, {}, rows)[0].text;
+    return reason.substr(reason.find("this is ") + 8);
+  };
+  constexpr auto kDiscrete = DeviceType::discrete, kIntegrated = DeviceType::integrated;
+  const std::string wide = " (wide: at least 32)", small = " (small: at most 16)";
+  CHECK(this_is(Where::wide, kDiscrete, 8, 32) == "discrete with subgroups of 8 to 32" + wide);
+  CHECK(this_is(Where::wide, kIntegrated, 16, 16) == "integrated with subgroups of 16" + wide);
+  CHECK(this_is(Where::wide, DeviceType::other, 0, 0) ==
+        "other with subgroups of unknown size" + wide);
+  CHECK(this_is(Where::wide, DeviceType::cpu, 8, 8) == "cpu");
+  CHECK(this_is(Where::ample, kIntegrated, 8, 16) == "integrated with subgroups of 8 to 16" + wide);
+  CHECK(this_is(Where::large, kIntegrated, 4, 16) ==
+        "integrated with subgroups of 4 to 16" + small);
+  CHECK(this_is(Where::small, kIntegrated, 16, 64) ==
+        "integrated with subgroups of 16 to 64" + small);
+  CHECK(this_is(Where::small, kDiscrete, 8, 16) == "discrete");
+  CHECK(this_is(Where::discrete, kDiscrete, 16, 32) ==
+        "discrete with subgroups of 16 to 32" + wide);
+  CHECK(this_is(Where::discrete, kIntegrated, 16, 32) == "integrated");
+  CHECK(this_is(Where::gpu, DeviceType::cpu, 8, 8) == "cpu");
+}
+
+TEST_CASE("a row is preferred for the problem where selection would take it") {
+  const auto preferred = [](size_t row, const DeviceTraits& traits, uint32_t q_len) {
+    return preference(traits, kRows[row], {64, 64, q_len});
+  };
+  CHECK(preferred(0, kCpu, 128) == Preference::this_problem);
+  CHECK(preferred(0, kCpu, 127) == Preference::other_problems);
+  CHECK(preferred(0, kGpu, 128) == Preference::other_devices);
+  CHECK(preferred(2, kGpu, 1) == Preference::this_problem);
+  CHECK(preferred(4, kCpu, 1) == Preference::this_problem);
 }
 
 TEST_CASE("a forced row that does not exist leaves no row, in words too") {
@@ -323,6 +365,26 @@ TEST_CASE("a row refuses what it does not claim, by name, and another takes it")
   for (uint32_t bit = 1; bit <= kAllFeatures; bit <<= 1)
     CHECK(std::string(feature_name(bit)) != "unknown features");
   CHECK(std::string(feature_name(kAllFeatures + 1)) == "unknown features");
+}
+
+TEST_CASE("a row that copies keys and values leaves large ones to others") {
+  AttentionRow copies = kRows[1];
+  copies.unpack = true;
+  const AttentionRow rows[] = {copies, kRows[4]};
+  const auto first = [&](bool large_kv) {
+    const AttentionProblem problem{.head_dim = 64, .value_dim = 64, .large_kv = large_kv};
+    return judge_attention(kCpu, problem, {}, rows)[0].text;
+  };
+  CHECK(first(false) == "chosen");
+  CHECK(first(true) ==
+        "it converts keys and values to fp32, these take more than 268435456 bytes there");
+  const AttentionDesc desc{.kv_dtype = DType::f16, .head_dim = 64, .value_dim = 64, .q_len = 64};
+  const auto row = [&](bool large_kv, const Overrides& overrides = {}) {
+    return select_attention(kCpu, problem_of(desc, large_kv), overrides);
+  };
+  CHECK(row(false).value()->unpack);
+  CHECK(std::string(row(true).value()->name) == "attention_lane_cpu_half");
+  CHECK_FALSE(row(true, {.kernel = row(false).value()->name}));  // never another in silence
 }
 
 TEST_CASE("value chunks are even, within the row's limit, and cover the value") {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "attention_calls.hpp"
+#include "decide/kernels.hpp"
 
 using namespace weft;
 using namespace weft::test;
@@ -294,6 +295,23 @@ TEST_CASE("aligned calls start every row on 4 elements") {
     c.key.strides[0] = 3;  // of an axis with one element
   }));
   CHECK_FALSE(aligned([](AttentionCall& c) { c.query.shape[3] = c.key.shape[3] = 62; }));
+}
+
+TEST_CASE("keys and values are large where copies of them in fp32 would be") {
+  const auto large = [](int64_t kv_len, auto change) {
+    AttentionCall call = valid_call();
+    call.key = fake_tensor(DType::f16, {2, 4, kv_len, 64});
+    call.value = fake_tensor(DType::f16, {2, 4, kv_len, 32});
+    change(call);
+    return validate(call).value().large_kv;
+  };
+  const auto as_it_is = [](AttentionCall&) {};
+  const int64_t most = decide::kMostUnpackedBytes / (2 * 4 * (64 + 32) * 4);
+  CHECK_FALSE(large(77, as_it_is));
+  CHECK_FALSE(large(most, as_it_is));
+  CHECK(large(most + 1, as_it_is));
+  CHECK_FALSE(large(most + 1, [](AttentionCall& c) { c.value.strides[0] = 0; }));  // copied once
+  CHECK(large(int64_t{1} << 22, [](AttentionCall& c) { c.key.strides[1] = 4; }));  // though shared
 }
 
 TEST_CASE("descriptions are checked and completed") {

@@ -149,15 +149,17 @@ struct AttentionDesc {
 // A chosen kernel, ready to record. Copies share it. Thread safety: any thread.
 class WEFT_EXPORT Attention {
  public:
-  // Chooses a kernel row and builds its pipeline. Slow the first time on some drivers, and where the row must
-  // prove itself first (DeviceOptions::self_test): then it submits work and waits for it.
+  // Chooses a kernel row and builds its pipeline; rows of the split path build theirs when calls
+  // are recorded. Slow the first time on some drivers, and where the row must prove itself first
+  // (DeviceOptions::self_test): then it submits work and waits for it.
   // Errors: invalid_argument; unsupported with every row and why it can't.
   static Result<Attention> plan(const Device& device, const AttentionDesc& desc);
-  // Records a call that fits the description. Errors: invalid_argument, naming the rule and the values;
-  // unsupported (more heads, batch items or rows than the device's grids hold); out_of_memory and device_lost
-  // where it makes a pipeline.
+  // Records a call that fits the description. Errors: invalid_argument, naming the rule and the
+  // values; unsupported (more heads, batch items or rows than the device's grids hold, or a
+  // pipeline that the driver refuses); out_of_memory and device_lost where it makes a pipeline.
   Result<void> record(Recorder& recorder, const AttentionCall& call) const;
-  // The kernel row chosen, "attention_lane_cpu" for instance.
+  // The kernel row chosen, "attention_lane_cpu" for instance. A call with more keys than it takes, or whose keys and
+  // values are too many to copy where it copies them, runs on the next row that takes it.
   const char* kernel() const noexcept;
 
   struct State;

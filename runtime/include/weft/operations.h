@@ -132,7 +132,7 @@ WEFT_EXPORT weft_status weft_attention_explain(const weft_device* device,
                                                const weft_attention_desc* desc, char** text,
                                                weft_error* error);
 
-// A chosen kernel, ready to record. Making one builds a pipeline: slow the first time on some
+// A chosen kernel, ready to record. Making one may build a pipeline: slow the first time on some
 // drivers.
 typedef struct weft_plan weft_plan;
 WEFT_EXPORT weft_status weft_plan_create(const weft_device* device, const weft_attention_desc* desc,
