@@ -22,6 +22,10 @@ Result<Attention> Attention::plan(const Device& device, const AttentionDesc& des
   WEFT_ASSIGN(const AttentionDesc valid, attention_detail::validate(desc));
   WEFT_TRY(vulkan::check_not_lost(*device.state(), "attention"));
   WEFT_ASSIGN(const Plan* plan, attention_detail::find_plan(device, valid));
+  // The likely pipeline: most tensors of such dimensions are aligned. What a split row compiles
+  // depends on how many rows share keys, which calls say.
+  if (plan->row().path != decide::Path::split)
+    WEFT_TRY(plan->pipeline(*device.state(), valid.head_dim % 4 == 0 && valid.value_dim % 4 == 0));
   return Attention(std::make_shared<const State>(State{device, plan}));
 }
 

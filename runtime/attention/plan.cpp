@@ -52,12 +52,7 @@ Result<std::unique_ptr<const Plan>> make_plan(const Device& device, const Attent
   WEFT_ASSIGN(const decide::AttentionRow* row,
               decide::select_attention(device.traits(), decide::problem_of(desc, large_kv),
                                        vulkan::overrides(*device.state()), rows, findings));
-  auto plan = std::make_unique<const Plan>(desc, *row, large_kv);
-  // What a split row compiles depends on how many rows share keys, which calls say.
-  if (row->path == decide::Path::split) return plan;
-  // The likely pipeline: most tensors of such dimensions are aligned.
-  WEFT_TRY(plan->pipeline(*device.state(), desc.head_dim % 4 == 0 && desc.value_dim % 4 == 0));
-  return plan;
+  return std::make_unique<const Plan>(desc, *row, large_kv);
 }
 
 }  // namespace
