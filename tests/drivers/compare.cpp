@@ -40,11 +40,17 @@ std::string format(const char* pattern, auto... values) {
   return text;
 }
 
+// Some of Arm's are fractions; what a baseline keeps has to compare equal.
+double kept(double value) { return std::round(value * 100) / 100; }
+
 Statistics from_report(const Json& json) {
   Statistics one{json.value("driver", ""), json.value("device", ""), json.value("version", ""), {}};
-  for (const Json& pipeline : json.value("pipelines", Json::array()))
-    one.pipelines.push_back({pipeline.value("kernel", ""), pipeline.value("case", ""),
-                             pipeline.value("statistics", Values())});
+  for (const Json& pipeline : json.value("pipelines", Json::array())) {
+    Values values = pipeline.value("statistics", Values());
+    for (auto& [name, value] : values) value = kept(value);
+    one.pipelines.push_back(
+        {pipeline.value("kernel", ""), pipeline.value("case", ""), std::move(values)});
+  }
   return one;
 }
 
@@ -109,7 +115,7 @@ std::string difference(const Pipeline& now, const Pipeline& old) {
     const auto was = old.values.find(name);
     if (was == old.values.end() || was->second == value) continue;
     if (is_rough(name) && std::abs(value - was->second) <= 0.01 * was->second) continue;
-    text += format(", %s %.0f -> %.0f", name.c_str(), was->second, value);
+    text += format(", %s %g -> %g", name.c_str(), was->second, value);
   }
   for (const auto& [name, value] : old.values)
     if (!now.values.contains(name)) text += ", " + name + " is no longer told";
@@ -162,8 +168,13 @@ std::string to_baseline(const std::vector<Statistics>& all) {
             ", \"version\": " + Json(driver.version).dump() + ", \"pipelines\": [";
     for (const Pipeline& pipeline : driver.pipelines) {
       Json one{{"kernel", pipeline.kernel}, {"case", pipeline.line}};
-      for (const auto& [name, value] : pipeline.values)
-        one["statistics"][name] = std::llround(value);
+      for (const auto& [name, value] : pipeline.values) {
+        Json& written = one["statistics"][name];
+        if (value == std::round(value))
+          written = std::llround(value);
+        else
+          written = value;
+      }
       text += std::string(&pipeline == &driver.pipelines.front() ? "" : ",") + "\n   " + one.dump();
     }
     text += "]}";
