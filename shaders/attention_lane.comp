@@ -4,8 +4,8 @@
 //   logsumexp[i] = log sum_j exp(cap(scale query[i].key[j]) + bias[i][j])
 // A row without keys gives output 0 and logsumexp -infinity. Keys and values are read at addresses
 // that are the same for all invocations of a workgroup. Online softmax in the log2 domain, kBlockKv
-// keys a step, all in fp32. Needs no device feature (WEFT_NATIVE16: 16-bit storage).
-// Shared memory: 0 bytes. No barriers, no subgroup operations.
+// keys a step, all in fp32. Needs no device feature (WEFT_NATIVE16: 16-bit storage; WEFT_VOTE: subgroups
+// vote on steps that no row sees). Shared memory: 0 bytes. No barriers.
 // Grid: x = ceil(q_len / (local size x kRows)) x chunks (chunk runs fastest), y = heads, z = batch.
 #version 460
 #extension GL_GOOGLE_include_directive : require
