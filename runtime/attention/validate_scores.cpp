@@ -291,7 +291,7 @@ AttentionDesc description(const AttentionCall& call, const ScoreShape& shape) {
   add(kFeatureValueItems, static_cast<bool>(call.value_items));
   add(kFeatureWeights, static_cast<bool>(call.weights));
   desc.q_len = shape.q_len;
-  desc.kv_len = shape.kv_len;
+  desc.kv_len = std::max(shape.kv_len, 1u);  // 0 would say that it is unknown
   return desc;
 }
 

@@ -1,5 +1,6 @@
 #include "device/attention_run.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "decide/select.hpp"
@@ -57,15 +58,14 @@ DeviceKind kind_of(const decide::AttentionRow& row) {
 }
 
 bool can_run(const decide::AttentionRow& row, const cases::AttentionCase& c) {
-  // Packed keys without a longest item count as long as all of them together; without items there are none.
-  if (row.max_kv_len > 0 && (features_of(c) & kFeaturePackedKv) != 0 && (c.no_max || c.batch == 0))
-    return false;
+  // Packed keys without a longest item count as long as all of them together.
+  if (row.max_kv_len > 0 && (features_of(c) & kFeaturePackedKv) != 0 && c.no_max) return false;
   const decide::AttentionProblem asked{.head_dim = static_cast<uint32_t>(c.head_dim),
                                        .value_dim = static_cast<uint32_t>(c.value_dim),
                                        .q_len = static_cast<uint32_t>(c.q_len),
                                        .half = c.kv != DType::f32,
                                        .features = features_of(c),
-                                       .kv_len = static_cast<uint32_t>(c.kv_len),
+                                       .kv_len = static_cast<uint32_t>(std::max<int64_t>(c.kv_len, 1)),
                                        .inputs = decide::common_inputs({c.query, c.kv}),
                                        .query_half = c.query != DType::f32};
   return decide::why_not(device().traits(), row, asked).empty();
