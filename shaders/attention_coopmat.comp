@@ -1,10 +1,11 @@
 // Attention forward by cooperative matrices of one subgroup. What it computes: attention_lane.comp.
-// Each subgroup owns kRows x M query rows: it holds their queries and the sums of the output in
-// matrices, and applies masks, biases and the softmax to scores as scalars, in shared memory of its
-// own. The workgroup stages kBlockKv keys and values a step: keys as they are, values as pairs of
-// keys, which is how matrix units want the side that is summed over. Dims end in zeros up to whole
-// matrices. Scores, statistics and sums are fp32; weights are rounded to the matrices' 16-bit type,
-// times kWeightScale so that few of them are subnormal. One chunk of value elements a workgroup.
+// Each subgroup owns kRows x M query rows: it holds their queries (where kHoldQuery; else shared
+// memory does) and the sums of the output in matrices, and applies masks, biases and the softmax to
+// scores as scalars, in shared memory of its own. The workgroup stages kBlockKv keys and values a
+// step: keys as they are, values as pairs of keys, which is how matrix units want the side that is
+// summed over. Dims end in zeros up to whole matrices. Scores, statistics and sums are fp32;
+// weights are rounded to the matrices' 16-bit type, times kWeightScale so that few of them are
+// subnormal. One chunk of value elements a workgroup.
 // Steps of which masks, windows and regions leave no row a key are passed over (lib/coopmat_keys.glsl).
 // Needs 16-bit storage and arithmetic, cooperative matrices, shuffles, full subgroups of a known
 // size. Shared memory: decide/shared_memory.cpp. Barriers in uniform flow only.
@@ -36,6 +37,7 @@ layout(constant_id = WEFT_ATTENTION_VALUE_DIM) const uint kValueDim = 64;
 layout(constant_id = WEFT_ATTENTION_ROWS) const uint kRows = 1;
 layout(constant_id = WEFT_ATTENTION_BLOCK_KV) const uint kBlockKv = 32;
 layout(constant_id = WEFT_ATTENTION_VALUE_CHUNK) const uint kValueChunk = 64;
+layout(constant_id = WEFT_ATTENTION_HOLD_QUERY) const bool kHoldQuery = true;
 layout(constant_id = WEFT_ATTENTION_OUTPUT_TYPE) const uint kOutputType = 0;
 layout(constant_id = WEFT_ATTENTION_MASK_KIND) const uint kMaskKind = 0;
 layout(constant_id = WEFT_ATTENTION_MASK_TYPE) const uint kMaskType = 0;
@@ -77,6 +79,7 @@ const uint kValueStride = kBlockKv / 2u + 4u;           // uint, a pair of keys
 const uint kRowStride = kBlockKv / 4u + 1u;             // uvec4, four scores or eight weights
 
 shared uvec4 keys[kBlockKv * kKeyStride];
+shared uvec4 queries[kHoldQuery ? 1u : kSubgroups * kRows * kMatrixM * kKeyStride];
 shared uint values[kValueTiles * kMatrixN * kValueStride];    // [value element][pair of keys]
 shared uvec4 scratch[kSubgroups * kMatrixM * kRowStride];     // scores of a row, then its weights
 shared float factors[kSubgroups * kMatrixM];                  // what sums of a row shrink by
@@ -85,7 +88,7 @@ shared float factors[kSubgroups * kMatrixM];                  // what sums of a 
 shared uint bad_keys[kBlockKv];
 shared uint bad[3];
 
-MatrixA held[kRows * kHeadTiles];
+MatrixA held[kHoldQuery ? kRows * kHeadTiles : kRows];
 MatrixSum sum[kRows * kValueTiles];
 float top[kRows], weight_sum[kRows];
 Row rows[kRows];
@@ -96,6 +99,18 @@ uint scratch_base;             // of this subgroup
 uint block_row, block_rows, local0;
 uint chunk, chunk_dim;         // value elements of this workgroup
 uvec2 query, key, value;       // of the (item, head) slice; value from the chunk's first element
+
+// Not kHoldQuery: puts a matrix of query rows where load_queries reads them.
+void stage_query(uint t) {
+  const uint parts = kMatrixM * kKeyParts;
+  uint base = (local0 + t * kMatrixM) * kKeyStride;
+  for (uint place = lane; place < parts; place += kSubgroupSize) {
+    uint row = place / kKeyParts, part = place % kKeyParts;
+    uint local = min(local0 + t * kMatrixM + row, max(block_rows, 1u) - 1u);
+    queries[base + row * kKeyStride + part] =
+        load_eight(kAligned, query, local * args.query_stride_row, part, kHeadDim);
+  }
+}
 
 // Queries reach matrices through the room for scores, packed as weights; all reads come first.
 void hold_query(uint t) {
@@ -190,18 +205,27 @@ void soften(Step step, uint t) {
   if (part == 0u) factors[subgroup * kMatrixM + row] = shrink;
 }
 
+// Not kHoldQuery: part k of the dims of the queries.
+void load_queries(uint k) {
+  [[unroll]] for (uint t = 0; t < kRows; ++t) {
+    coopMatLoad(held[t], queries, (local0 + t * kMatrixM) * kKeyStride + k * (kMatrixK / 8u),
+                kKeyStride, gl_CooperativeMatrixLayoutRowMajor);
+  }
+}
+
 // One step of the online softmax over the staged keys and values.
 void attend(Step step) {
   MatrixSum score[kRows * kScoreTiles];
   [[unroll]] for (uint i = 0; i < kRows * kScoreTiles; ++i) score[i] = MatrixSum(0.0);
   [[WEFT_EACH_TILE]] for (uint k = 0; k < kHeadTiles; ++k) {
+    if (!kHoldQuery) load_queries(k);
     [[unroll]] for (uint n = 0; n < kScoreTiles; ++n) {
       MatrixB b;
       coopMatLoad(b, keys, n * kMatrixN * kKeyStride + k * (kMatrixK / 8u), kKeyStride,
                   gl_CooperativeMatrixLayoutColumnMajor);
       [[unroll]] for (uint t = 0; t < kRows; ++t) {
         uint i = t * kScoreTiles + n;
-        score[i] = coopMatMulAdd(held[t * kHeadTiles + k], b, score[i]);
+        score[i] = coopMatMulAdd(held[kHoldQuery ? t * kHeadTiles + k : t], b, score[i]);
       }
     }
   }
@@ -354,8 +378,10 @@ void start(uint head) {
     rows[t] = read_row(item, block, block_row, min(local, max(block_rows, 1u) - 1u));
     top[t] = sink;
     weight_sum[t] = sink != kExcluded ? kWeightScale : 0.0;
-    hold_query(t);
+    if (kHoldQuery) hold_query(t);
+    else stage_query(t);
   }
+  if (!kHoldQuery) subgroup_sync();
   [[WEFT_EACH_TILE]] for (uint i = 0; i < kRows * kValueTiles; ++i) sum[i] = MatrixSum(0.0);
   if (kMasked) {
     if (invocation < kBlockKv) bad_keys[invocation] = 0u;

@@ -48,8 +48,9 @@ uint32_t coopmat_shared_bytes(const AttentionRow& row, const AttentionProblem& p
   const uint32_t keys = row.block_kv * (up(problem.head_dim, row.matrix.k) + 8) * 2;
   const uint32_t values = up(chunk, row.matrix.n) * (row.block_kv + 8) * 2;
   const uint32_t rows = row.subgroups.count * row.matrix.m;
+  const uint32_t queries = row.hold_query ? 16 : row.block_q * (up(problem.head_dim, row.matrix.k) + 8) * 2;
   const uint32_t scratch = rows * ((row.block_kv + 4) * 4 + 4);
-  return keys + values + scratch + row.block_kv * 4 + 20;
+  return keys + queries + values + scratch + row.block_kv * 4 + 20;
 }
 
 // shaders/attention_split.comp: dot products on their way through a span, or the sums of all spans;

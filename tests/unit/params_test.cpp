@@ -212,8 +212,7 @@ std::vector<Constant> tile_constants() {
 std::vector<Constant> coopmat_constants() {
   std::vector<Constant> constants = tile_constants();
   std::erase_if(constants, [](const Constant& constant) {
-    return constant.id == WEFT_ATTENTION_HOLD_QUERY || constant.id == WEFT_ATTENTION_QUERY_TYPE ||
-           constant.id == WEFT_ATTENTION_KV_TYPE;
+    return constant.id == WEFT_ATTENTION_QUERY_TYPE || constant.id == WEFT_ATTENTION_KV_TYPE;
   });
   constants.insert(constants.end(),
                    {CONSTANT(ATTENTION, SUBGROUP_SIZE), CONSTANT(ATTENTION, SUBGROUPS),
