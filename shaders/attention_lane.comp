@@ -67,8 +67,11 @@ const bool kPicked = kHalf && !kAligned && !kNative;
 const bool kLong = kHeadDim > 128u, kHalfOrLong = kHalf || kLong;
 const bool kOneByOne = kFewLanes && !kAligned && kHoldQuery && kHalfOrLong;
 const bool kLongHalf = kFewLanes && kHoldQuery && kHalf && kLong;
-const bool kWideOneByOne = kFewLanes && !kAligned && !kHoldQuery && kHalf;
-const bool kOneKey = kPicked || kOneByOne, kFewKeys = kLongHalf || kWideOneByOne;
+const bool kLongest = kHeadDim > 192u, kLongMasked = kFewLanes && kHoldQuery && kMasked && kLongest;
+const bool kWideOneByOne = kFewLanes && !kAligned && !kHoldQuery;
+const bool kWideHalf = kWideOneByOne && kHalf;
+const bool kOneKey = kPicked || kOneByOne || kWideHalf;
+const bool kFewKeys = kLongHalf || kLongMasked || kWideOneByOne;
 const uint kStep = kOneKey ? 1u : kFewKeys ? kBlockKv / 2u : kBlockKv;
 const bool kPasses = kFewLanes;
 

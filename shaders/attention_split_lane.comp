@@ -41,9 +41,10 @@ const uint kValueGroups = (kValueDim + 3u) / 4u;
 const uint kChunkGroups = kValueChunk < kValueDim ? kValueChunk / 4u : kValueGroups;
 const uint kChunks = (kValueDim + kValueChunk - 1u) / kValueChunk;
 
-// Keys a step: the keys of elements read one by one take code, which takes seconds to compile.
+// Keys a step: the keys of the longest rows and of elements read one by one take code, which takes seconds to compile.
 const bool kHalf = kKvType != WEFT_TYPE_F32, kHalfOrLong = kHalf || kHeadDim > 128u;
-const bool kOneKey = !kAligned && kHalfOrLong;
+const bool kTooLong = kHeadDim > 256u, kOneByOne = !kAligned || kTooLong;
+const bool kOneKey = kHalfOrLong && kOneByOne;
 const uint kStep = kOneKey ? 1u : kBlockKv;
 const bool kPasses = kBlockQ > 1u;
 
