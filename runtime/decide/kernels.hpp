@@ -41,7 +41,7 @@ inline constexpr uint32_t kSmallSubgroup = 16;
 enum class Where : uint32_t { any, cpu, gpu, discrete, small, large, wide, ample, narrow };
 
 // For which elements of keys and values, or of weights, a row is preferred.
-enum class Elements : uint32_t { any, half };
+enum class Elements : uint32_t { any, half, f32 };
 
 // Which elements a row can take at all: matrix units multiply one type, and fp32 is not rounded to it.
 enum class Inputs : uint32_t { any, f16, bf16 };  // query, key and value; data and weights

@@ -137,14 +137,15 @@ std::string feature_refusal(const AttentionRow& row, const AttentionProblem& pro
 std::string feature_refusal(const LinearRow&, const LinearProblem&) { return {}; }
 
 template <class Row, class Problem>
-bool elements_fit(const Row& row, const Problem& problem) {
-  return row.elements == Elements::any || problem.half;
+std::string elements_hint(const Row& row, const Problem& problem) {
+  if (row.elements == Elements::half && !problem.half) return "worth it for 16-bit elements, these have 32";
+  if (row.elements == Elements::f32 && problem.half) return "worth it for 32-bit elements, these have 16";
+  return {};
 }
-constexpr const char* kForHalf = "worth it for 16-bit elements, these have 32";
 
 // Why a row that can run is not worth it; empty if it is.
 std::string hint_refusal(const AttentionRow& row, const AttentionProblem& problem) {
-  if (!elements_fit(row, problem)) return kForHalf;
+  if (auto hint = elements_hint(row, problem); !hint.empty()) return hint;
   if (problem.q_len < row.min_q_len)
     return text("worth it from q_len ", row.min_q_len, ", got ", problem.q_len);
   if (row.max_q_len != 0 && (problem.q_len == 0 || problem.q_len > row.max_q_len))
@@ -154,7 +155,7 @@ std::string hint_refusal(const AttentionRow& row, const AttentionProblem& proble
   return {};
 }
 std::string hint_refusal(const LinearRow& row, const LinearProblem& problem) {
-  if (!elements_fit(row, problem)) return kForHalf;
+  if (auto hint = elements_hint(row, problem); !hint.empty()) return hint;
   if (problem.rows < row.min_rows)
     return text("worth it from ", row.min_rows, " rows, got ", problem.rows);
   if (problem.out_features < row.min_out_features)
