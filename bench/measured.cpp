@@ -10,6 +10,7 @@ namespace weft::bench {
 namespace {
 
 constexpr double kMaxReferenceSteps = 4e8;  // multiplications that the fp64 answer may take
+constexpr int64_t kMaxPairs = 20'000'000;   // of a row and a key that are looked at to count those that meet
 
 double bytes_of(DType dtype, int64_t elements) {
   return static_cast<double>(elements) * size_bytes(dtype);
@@ -84,6 +85,21 @@ reference::Array every(const reference::Array& from, int64_t step) {
   return kept;
 }
 
+// How many keys all rows take; of many rows, every so many-th is asked, an odd number that no block's size divides.
+double pairs_of(const reference::AttentionInputs& inputs) {
+  const std::vector<reference::RowPlace> rows = reference::rows_of(inputs);
+  int64_t all = 0, taken = 0, asked = 0;
+  for (const reference::RowPlace& row : rows) all += row.keys;
+  const auto step = static_cast<size_t>(all / kMaxPairs * 2 + 1);
+  for (size_t i = 0; i < rows.size(); i += step) {
+    ++asked;
+    for (int64_t j = 0; j < rows[i].keys; ++j) taken += reference::takes_part(inputs, rows[i], j);
+  }
+  if (asked == 0) return 0.0;
+  const double a_row = static_cast<double>(taken) / static_cast<double>(asked) + static_cast<double>(inputs.null_len());
+  return a_row * static_cast<double>(rows.size());
+}
+
 }  // namespace
 
 bool is_plain(const cases::AttentionCase& c) {
@@ -120,8 +136,12 @@ reference::Array to_array(const std::vector<float>& values, const std::array<int
   return array;
 }
 
-Work Measured::work() const {
-  return std::visit([](const auto& c) { return work_of(c); }, problem_);
+Work Measured::work() {
+  Work work = std::visit([](const auto& c) { return work_of(c); }, problem_);
+  const auto* c = std::get_if<cases::AttentionCase>(&problem_);
+  if (c && !is_plain(*c))
+    work.flops = 2.0 * pairs_of(attention().inputs) * static_cast<double>(c->head_dim + c->value_dim);
+  return work;
 }
 
 bool Measured::is_f32() const {

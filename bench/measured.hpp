@@ -12,7 +12,7 @@
 namespace weft::bench {
 
 struct Work {
-  double flops = 0.0;  // a multiplication and an addition count as two
+  double flops = 0.0;  // a multiplication and an addition count as two; of an attention, for keys that take part
   double bytes = 0.0;  // every tensor once
 };
 
@@ -32,7 +32,7 @@ class Measured {
   const Problem& problem() const { return problem_; }
   const Device& device() const { return device_; }
   const std::string& line() const { return line_; }
-  Work work() const;
+  Work work();
   bool is_f32() const;  // every tensor; else units for 16-bit types may be used
 
   const cases::AttentionProblem& attention();  // of a weights line too
