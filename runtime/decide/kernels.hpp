@@ -81,7 +81,7 @@ struct AttentionRow {
   uint32_t rows;         // query rows an invocation
   uint32_t block_kv;
   uint32_t value_chunk;  // most value elements an invocation; 0: the whole row
-  bool hold_query;       // for all steps: lane, coopmat in registers, tile, short in shared memory; coopmat else there
+  bool hold_query;       // for all steps, in registers or (tile, short) shared memory; else read again from below there
 
   // Paths other than lane. There local_size counts where `subgroups` does not.
   Path path = Path::lane;
