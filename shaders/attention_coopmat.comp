@@ -100,13 +100,16 @@ uint block_row, block_rows, local0;
 uint chunk, chunk_dim;         // value elements of this workgroup
 uvec2 query, key, value;       // of the (item, head) slice; value from the chunk's first element
 
+// Rows that do not exist compute with the last one's numbers.
+uint near_row(uint local) { return min(local, max(block_rows, 1u) - 1u); }
+
 // Not kHoldQuery: puts a matrix of query rows where load_queries reads them.
 void stage_query(uint t) {
   const uint parts = kMatrixM * kKeyParts;
   uint base = (local0 + t * kMatrixM) * kKeyStride;
   for (uint place = lane; place < parts; place += kSubgroupSize) {
     uint row = place / kKeyParts, part = place % kKeyParts;
-    uint local = min(local0 + t * kMatrixM + row, max(block_rows, 1u) - 1u);
+    uint local = near_row(local0 + t * kMatrixM + row);
     queries[base + row * kKeyStride + part] =
         load_eight(kAligned, query, local * args.query_stride_row, part, kHeadDim);
   }
@@ -118,7 +121,7 @@ void hold_query(uint t) {
   [[WEFT_EACH_TILE]] for (uint k = 0; k < kHeadTiles; ++k) {
     [[unroll]] for (uint i = 0; i < kQueryGroups; ++i) {
       uint place = lane + i * kSubgroupSize;
-      uint local = min(local0 + t * kMatrixM + place / (kMatrixK / 8u), max(block_rows, 1u) - 1u);
+      uint local = near_row(local0 + t * kMatrixM + place / (kMatrixK / 8u));
       bits[k * kQueryGroups + i] = load_eight(kAligned, query, local * args.query_stride_row,
                                               k * (kMatrixK / 8u) + place % (kMatrixK / 8u),
                                               kHeadDim);
@@ -271,15 +274,13 @@ void attend(Step step) {
 // Where the rows of a matrix end: factors for the output, and logsumexp.
 void finish_rows(uint t, uint head, uint batch) {
   uint row = lane / kRowLanes, local = local0 + t * kMatrixM + row;
-  bool empty = weight_sum[t] == 0.0;
   if (lane % kRowLanes != 0u) return;
-  factors[subgroup * kMatrixM + row] = empty ? 0.0 : 1.0 / weight_sum[t];
+  factors[subgroup * kMatrixM + row] = inverse_of(weight_sum[t]);
   if (has(WEFT_FEATURE_LOGSUMEXP) && chunk == 0u && local < block_rows) {
     uvec2 slice = slice_address(push.logsumexp, args.logsumexp_stride_batch, batch,
                                 args.logsumexp_stride_head, head);
-    float logsumexp = (top[t] + (log2(weight_sum[t]) - kWeightScaleLog2)) * kLn2;
     OutWords(words_from(slice, first_query_row(item, block_row))).v[local] =
-        empty ? kMinusInfinityBits : floatBitsToUint(logsumexp);
+        logsumexp_bits(top[t], weight_sum[t] / kWeightScale);
   }
 }
 
@@ -317,7 +318,7 @@ void write_tile(uvec2 result, uint t, uint v) {
 
 // What values that are not finite add to a row that takes their keys: an infinity, NaN, or 0.
 vec4 bad_sum(Place place, uint group) {
-  Row row = read_row(item, block, block_row, min(place.local, max(block_rows, 1u) - 1u));
+  Row row = read_row(item, block, block_row, near_row(place.local));
   vec4 total = vec4(0.0);
   uint j = bad[1];
   do {
@@ -375,7 +376,7 @@ void start(uint head) {
   if (has(WEFT_FEATURE_SINKS)) sink = load_bias(WEFT_TYPE_F32, args.sinks, head);
   [[unroll]] for (uint t = 0; t < kRows; ++t) {
     uint local = local0 + t * kMatrixM + lane / kRowLanes;
-    rows[t] = read_row(item, block, block_row, min(local, max(block_rows, 1u) - 1u));
+    rows[t] = read_row(item, block, block_row, near_row(local));
     top[t] = sink;
     weight_sum[t] = sink != kExcluded ? kWeightScale : 0.0;
     if (kHoldQuery) hold_query(t);

@@ -41,8 +41,7 @@ layout(push_constant, std430) uniform Push { AttentionPush push; };
 #define WEFT_ARGS_IN_PLACE
 #include "lib/keys.glsl"
 
-const float kWeightScaleLog2 = 14.0;  // as in lib/matrix.glsl
-const float kWeightScale = 16384.0;
+const float kWeightScale = 16384.0;  // as in lib/matrix.glsl
 
 const uint kChunk = kValueChunk < kValueDim ? kValueChunk : kValueDim;
 const uint kChunks = (kValueDim + kChunk - 1u) / kChunk;
@@ -212,8 +211,7 @@ float write_element(const in uint32_t row, const in uint32_t column, const in fl
 float write_logsumexp(const in uint32_t row, const in uint32_t column, const in float row_top,
                       const in float weights) {
   if (row < block_rows && column == 0u) {
-    float all = (row_top + (log2(weights) - kWeightScaleLog2)) * kLn2;
-    OutWords(logsumexp).v[row] = weights == 0.0 ? kMinusInfinityBits : floatBitsToUint(all);
+    OutWords(logsumexp).v[row] = logsumexp_bits(row_top, weights / kWeightScale);
   }
   return row_top;
 }

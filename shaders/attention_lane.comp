@@ -232,8 +232,7 @@ void attend(uint first, const uint count, const bool looked) {
 
 // Where a row ends: one row of output, and its logsumexp. "local" counts from the block's first row.
 void write_row(uint r, uint local) {
-  bool empty = weight_sum[r] == 0.0;  // else it is at least 1, or NaN
-  float inverse = empty ? 0.0 : 1.0 / weight_sum[r];
+  float inverse = inverse_of(weight_sum[r]);
   uint start = local * args.output_stride_row;
   if (kPassWrites > 0u) {
     uint pass = 0;
@@ -253,8 +252,7 @@ void write_row(uint r, uint local) {
                 sum[r * kChunkGroups + g] * inverse);
   }
   if (has(WEFT_FEATURE_LOGSUMEXP) && group0 == 0u) {
-    float total = (top[r] + log2(weight_sum[r])) * kLn2;
-    OutWords(logsumexp).v[local] = empty ? kMinusInfinityBits : floatBitsToUint(total);
+    OutWords(logsumexp).v[local] = logsumexp_bits(top[r], weight_sum[r]);
   }
 }
 

@@ -67,7 +67,6 @@ void main() {
   if (kLogsumexp && group == 0u) {
     uvec2 slice = slice_address(push.logsumexp, args.logsumexp_stride_batch, batch,
                                 args.logsumexp_stride_head, head);
-    OutWords(slice).v[row] =
-        empty ? kMinusInfinityBits : floatBitsToUint((top + log2(weight_sum)) * kLn2);
+    OutWords(slice).v[row] = empty ? kMinusInfinityBits : logsumexp_bits(top, weight_sum);
   }
 }

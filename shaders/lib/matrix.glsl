@@ -19,7 +19,6 @@ const uint kElementType = WEFT_TYPE_BF16;
 const uint kExponentBits = 0x7f807f80u;  // of both elements of a word
 const uint kExponentUnit = 0x00800080u;
 // Weights have the exponents of fp32: no scale is needed.
-const float kWeightScaleLog2 = 0.0;
 const float kWeightScale = 1.0;
 #else
 #define WEFT_MATRIX_ELEMENT float16_t
@@ -27,7 +26,6 @@ const uint kElementType = WEFT_TYPE_F16;
 const uint kExponentBits = 0x7c007c00u;
 const uint kExponentUnit = 0x04000400u;
 // Softmax weights reach 1: this much larger, only those below 2^-28 are subnormal, and none overflows.
-const float kWeightScaleLog2 = 14.0;
 const float kWeightScale = 16384.0;
 #endif
 

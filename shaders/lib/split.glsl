@@ -111,13 +111,8 @@ void store_logsumexp(Fold fold, FoldedRow row, float top, float weight_sum) {
   uvec2 slice = slice_address(push.logsumexp, args.logsumexp_stride_batch, fold.batch,
                               args.logsumexp_stride_head, fold.head);
   uint start = row_start(row, WEFT_TYPE_F32, 1u, args.logsumexp_stride_head, args.logsumexp_stride_batch);
-  float logsumexp = (top + log2(weight_sum)) * kLn2;
-  OutWords(words_from(slice, fold.query_row)).v[start] =
-      weight_sum == 0.0 ? kMinusInfinityBits : floatBitsToUint(logsumexp);
+  OutWords(words_from(slice, fold.query_row)).v[start] = logsumexp_bits(top, weight_sum);
 }
-
-// 1 / the sum of a row's weights, 0 where it has none
-float inverse_of(float weight_sum) { return weight_sum == 0.0 ? 0.0 : 1.0 / weight_sum; }
 
 // Where the sums and the state of the workgroup's first row lie in a part
 uvec2 part_sums(Fold fold, uint part) {

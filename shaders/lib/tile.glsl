@@ -199,8 +199,7 @@ float max_partials(uint r, float least) {
 // Output of row r, and its logsumexp. Row "first" of the tensor is the block's first row.
 void write_row(uint r, uint first, uint head, uint batch, uint group0, bool with_logsumexp, float top,
                float weight_sum) {
-  bool empty = weight_sum == 0.0;  // else it is at least 1, or NaN
-  float inverse = empty ? 0.0 : 1.0 / weight_sum;
+  float inverse = inverse_of(weight_sum);
   uvec2 result = slice_address(push.output_values, args.output_stride_batch, batch,
                                args.output_stride_head, head);
   result = row_address(kOutputType, result, args.output_stride_row, first);
@@ -215,9 +214,7 @@ void write_row(uint r, uint first, uint head, uint batch, uint group0, bool with
   if (has(WEFT_FEATURE_LOGSUMEXP) && with_logsumexp && column == 0u) {
     uvec2 slice = slice_address(push.logsumexp, args.logsumexp_stride_batch, batch,
                                 args.logsumexp_stride_head, head);
-    float logsumexp = (top + log2(weight_sum)) * kLn2;
-    OutWords(words_from(slice, first)).v[local_row(r)] =
-        empty ? kMinusInfinityBits : floatBitsToUint(logsumexp);
+    OutWords(words_from(slice, first)).v[local_row(r)] = logsumexp_bits(top, weight_sum);
   }
 }
 
