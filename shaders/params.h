@@ -138,13 +138,17 @@ struct AttentionArgs {
   int window_right;
   float softcap_log2; // softcap times log2(e)
   uint weights_stride_row;
+  // Grids of tile, coopmat and coopmat2: z = part of the keys x batch + item. Of several parts, output and logsumexp
+  // are [parts x batch, ...], and attention_combine follows.
+  uint parts;
+  uint batch;
 };
 
 // Beside an AttentionPush where the keys are split: a part of them to each workgroup, and rows that share keys
 // folded together (lib/split.glsl).
 struct SplitPush {
-  Address sums;     // f32 [parts, rows, value_dim]: over the values of a part
-  Address states;   // f32 [parts, rows, 2]: maximum in the log2 domain, sum of the weights
+  Address sums;     // f32 [parts, rows, value_dim]: over the values of a part, or its output where parts are finished
+  Address states;   // f32 [parts, rows, 2]: maximum in the log2 domain, sum of the weights; or [parts, rows]: logsumexp
   uint parts;       // 1: nothing is left to combine, sums and states are not used
   uint rows;        // query rows of all heads and items
   uint fold_heads;  // heads that are folded together: group_size or 1
@@ -178,6 +182,7 @@ struct SplitPush {
 #define WEFT_ATTENTION_MATRIX_N 20
 #define WEFT_ATTENTION_MATRIX_K 21
 #define WEFT_ATTENTION_READ_TOGETHER 22  // lane, one row an invocation: all read every query row, at one address at a time
+#define WEFT_ATTENTION_FINISHED 23       // attention_combine: parts are outputs with their logsumexp
 
 // --- attention: weights ------------------------------------------------------------------------
 // Grid: x = blocks of query rows, y = blocks of WEFT_WEIGHTS_BLOCK_KEYS listed keys, z = output heads times batch.
@@ -462,7 +467,7 @@ struct RotaryPush {
 
 #ifdef __cplusplus
 static_assert(sizeof(AttentionPush) == 64);
-static_assert(sizeof(AttentionArgs) == 368);
+static_assert(sizeof(AttentionArgs) == 376);
 static_assert(sizeof(SplitPush) == 40);
 static_assert(sizeof(WeightsPush) == 104);
 static_assert(sizeof(PackPush) == 64);

@@ -63,11 +63,16 @@ AttentionDesc kernel_desc(const decide::AttentionRow& row, AttentionDesc desc) n
   return desc;
 }
 
-Result<const vulkan::Pipeline*> Plan::pipeline(vulkan::DeviceState& device, bool aligned) const {
-  std::atomic<const vulkan::Pipeline*>& kept = pipelines_[aligned];
+Result<const vulkan::Pipeline*> Plan::pipeline(vulkan::DeviceState& device, bool aligned, bool in_parts) const {
+  std::atomic<const vulkan::Pipeline*>& kept = pipelines_[2 * in_parts + aligned];
   if (const vulkan::Pipeline* made = kept.load(std::memory_order_acquire)) return made;
   const DeviceTraits& traits = vulkan::traits_of(device);
-  const auto constants = decide::attention_constants(*row_, kernel_desc(*row_, desc_), traits, aligned);
+  AttentionDesc desc = kernel_desc(*row_, desc_);
+  if (in_parts) {
+    desc.output_dtype = DType::f32;
+    desc.features |= kFeatureLogsumexp;
+  }
+  const auto constants = decide::attention_constants(*row_, desc, traits, aligned);
   WEFT_ASSIGN(const vulkan::Pipeline* made,
               vulkan::pipeline(device, row_->shader, constants, decide::subgroup_size(*row_, traits)));
   kept.store(made, std::memory_order_release);

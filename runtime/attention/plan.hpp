@@ -26,15 +26,15 @@ class Plan {
   const AttentionDesc& desc() const noexcept { return desc_; }
   bool large_kv() const noexcept { return large_kv_; }
   const decide::AttentionRow& row() const noexcept { return *row_; }
-  // The pipeline for calls that are aligned or not; made on first need. Not for the split path,
-  // whose calls differ in more (record_split).
-  Result<const vulkan::Pipeline*> pipeline(vulkan::DeviceState& device, bool aligned) const;
+  // The pipeline for calls that are aligned or not; made on first need. in_parts: it writes fp32 output
+  // and logsumexp of parts of the keys. Not for the split path, whose calls differ in more (record_split).
+  Result<const vulkan::Pipeline*> pipeline(vulkan::DeviceState& device, bool aligned, bool in_parts = false) const;
 
  private:
   AttentionDesc desc_;
   const decide::AttentionRow* row_;
   bool large_kv_;
-  mutable std::array<std::atomic<const vulkan::Pipeline*>, 2> pipelines_{};
+  mutable std::array<std::atomic<const vulkan::Pipeline*>, 4> pipelines_{};
 };
 
 // The plan for a validated description, from the device's plans or made now; `large_kv`: for calls

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "attention/combine.hpp"
 #include "attention/pack.hpp"
 #include "decide/constants.hpp"
+#include "decide/split.hpp"
 #include "params.h"
 #include "schedule/operation.hpp"
 #include "schedule/recorder_state.hpp"
@@ -42,11 +44,22 @@ AttentionArgs forward_args(const AttentionCall& call, const AttentionShape& shap
   args.value_stride_row = row_stride(call.value);
   args.output_stride_row = row_stride(call.output);
   args.value_count = shape.value_items;
+  args.parts = 1;
+  args.batch = shape.scores.batch;
   if (call.null_value) {
     args.null_value_stride_head = stride_bytes(call.null_value, 0);
     args.null_value_stride_row = row_stride(call.null_value);
   }
   return args;
+}
+
+AttentionPush forward_push(const ScoreShape& scores) {
+  AttentionPush push{};
+  push.q_len = scores.q_len;
+  push.kv_len = scores.kv_len;
+  push.group_size = scores.heads / scores.kv_heads;
+  push.scale_log2 = scores.scale_log2;
+  return push;
 }
 
 double forward_flops(const AttentionShape& shape) {
@@ -105,37 +118,75 @@ Result<Tensor> unpacked(Recorder& recorder, const checks::Rules& rules, const Te
   return pack(recorder, rules, data, recorder.transient(DType::f32, packed_shape(data)));
 }
 
-Result<void> record_grid(Recorder& recorder, const checks::Rules& rules, const Plan& plan, const AttentionCall& call,
-                         const AttentionShape& shape) {
-  const Device& device = recorder.device();
-  const decide::AttentionRow& row = plan.row();
+// Workgroups, and into how many parts the keys are split: z is parts x batch.
+struct Grid {
+  std::array<uint64_t, 3> groups;
+  uint32_t parts = 1;
+};
+
+Result<Grid> grid_of(const checks::Rules& rules, const decide::AttentionRow& row, const AttentionCall& call,
+                     const AttentionShape& shape, const DeviceTraits& traits) {
   const ScoreShape& scores = shape.scores;
   const uint64_t chunks = ceil_div(shape.desc.value_dim, decide::value_chunk(row, shape.desc.value_dim));
-  const std::array<uint64_t, 3> groups = {
-      ceil_div(scores.q_len, decide::block_q(row)) * chunks, scores.heads,
-      scores.batch};
-  WEFT_TRY(rules.grid(device.traits(), groups, {"blocks of query rows", "heads", "the batch"}));
-  WEFT_ASSIGN(const vulkan::Pipeline* pipeline, plan.pipeline(*device.state(), shape.aligned));
+  Grid grid{{ceil_div(scores.q_len, decide::block_q(row)) * chunks, scores.heads, scores.batch}};
+  auto& groups = grid.groups;
+  WEFT_TRY(rules.grid(traits, groups, {"blocks of query rows", "heads", "the batch"}));
+  // Rows of packed queries are many already.
+  if (decide::takes_parts(row.path) && !call.q_starts)
+    grid.parts = decide::part_count(groups[0] * groups[1] * groups[2], scores.kv_len, traits);
+  groups[2] *= grid.parts;
+  return grid;
+}
 
-  AttentionPush push{};
-  push.q_len = scores.q_len;
-  push.kv_len = scores.kv_len;
-  push.group_size = scores.heads / scores.kv_heads;
-  push.scale_log2 = scores.scale_log2;
-  schedule::Operation operation("attention", row.name, pipeline);
-  operation.push(push);
-  operation.args(forward_args(call, shape), offsetof(AttentionPush, args));
+Result<schedule::Operation> grid_operation(const Device& device, const Plan& plan, const AttentionCall& call,
+                                           const AttentionShape& shape, const Grid& grid) {
+  WEFT_ASSIGN(const vulkan::Pipeline* pipeline, plan.pipeline(*device.state(), shape.aligned, grid.parts > 1));
+  schedule::Operation operation("attention", plan.row().name, pipeline);
+  operation.push(forward_push(shape.scores));
+  AttentionArgs args = forward_args(call, shape);
+  args.parts = grid.parts;
+  operation.args(args, offsetof(AttentionPush, args));
   operation.read(call.query, offsetof(AttentionPush, query));
   operation.read(call.key, offsetof(AttentionPush, key));
   operation.read(call.value, offsetof(AttentionPush, value));
-  operation.write(call.output, offsetof(AttentionPush, output_values));
-  if (call.logsumexp) operation.write(call.logsumexp, offsetof(AttentionPush, logsumexp));
+  write_results(operation, call);
   if (call.weights) operation.write_by_args(call.weights, offsetof(AttentionArgs, weights));
   read_given(operation, call, kScoreTensors);
   read_given(operation, call, kValueTensors);
-  operation.grid(groups[0], groups[1], groups[2]);
+  operation.grid(grid.groups[0], grid.groups[1], grid.groups[2]);
   operation.flops = forward_flops(shape);
-  return recorder.add(std::move(operation));
+  return operation;
+}
+
+// What attention_combine is told of parts that nothing is folded in.
+SplitPushes finished_pushes(const ScoreShape& scores, uint32_t parts) {
+  SplitPushes pushes{forward_push(scores), {}};
+  pushes.split.parts = parts;
+  pushes.split.rows = scores.batch * scores.heads * scores.q_len;
+  pushes.split.fold_heads = pushes.split.fold_items = 1;
+  pushes.split.fold_rows = scores.q_len;
+  pushes.split.head_folds = scores.heads;
+  return pushes;
+}
+
+Result<void> record_grid(Recorder& recorder, const checks::Rules& rules, const Plan& plan, const AttentionCall& call,
+                         const AttentionShape& shape) {
+  const Device& device = recorder.device();
+  WEFT_ASSIGN(const Grid grid, grid_of(rules, plan.row(), call, shape, device.traits()));
+  if (grid.parts == 1) {
+    WEFT_ASSIGN(schedule::Operation operation, grid_operation(device, plan, call, shape, grid));
+    return recorder.add(std::move(operation));
+  }
+  const ScoreShape& scores = shape.scores;
+  const int64_t items = int64_t{grid.parts} * scores.batch;
+  const Parts parts = make_parts(recorder, {items, scores.heads, scores.q_len, shape.desc.value_dim},
+                                 {items, scores.heads, scores.q_len}, true);
+  AttentionCall part = call;
+  part.output = parts.sums;
+  part.logsumexp = parts.states;
+  WEFT_ASSIGN(schedule::Operation operation, grid_operation(device, plan, part, shape, grid));
+  WEFT_TRY(recorder.add(std::move(operation)));
+  return record_combine(recorder, call, shape, finished_pushes(scores, grid.parts), forward_args(call, shape), parts);
 }
 
 Result<void> record_forward(Recorder& recorder, const checks::Rules& rules, const Plan& plan,

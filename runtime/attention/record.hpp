@@ -29,7 +29,8 @@ Result<schedule::Operation> weights_operation(const Device& device, const Attent
 Result<void> check_device(const checks::Rules& rules, const std::vector<checks::Operand>& operands,
                           const Device& device);
 
-// All arguments of a forward kernel but the addresses, and the arithmetic that the definition counts.
+// All that a forward kernel is told but the addresses, and the arithmetic that the definition counts.
+params::AttentionPush forward_push(const ScoreShape& scores);
 params::AttentionArgs forward_args(const AttentionCall& call, const AttentionShape& shape);
 double forward_flops(const AttentionShape& shape);
 

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 
+#include "attention/combine.hpp"
 #include "attention/record.hpp"
 #include "decide/constants.hpp"
 #include "decide/split.hpp"
@@ -16,11 +17,7 @@ using params::AttentionArgs;
 using params::AttentionPush;
 using params::SplitPush;
 
-struct Push {
-  AttentionPush attention;
-  SplitPush split;
-};
-constexpr size_t kSplitAt = offsetof(Push, split);
+constexpr size_t kSplitAt = offsetof(SplitPushes, split);
 
 // How many heads and items share their keys and are folded into rows.
 struct Folding {
@@ -58,7 +55,7 @@ struct Split {
   const decide::AttentionRow& row;
   AttentionArgs args;
   uint32_t block_q = 1;
-  Push push{};
+  SplitPushes push{};
   uint64_t heads = 1, items = 1;  // folds of them: the grid's y and z
 
   SplitPush& split() { return push.split; }
@@ -71,10 +68,7 @@ Split describe_split(const AttentionCall& call, const AttentionShape& shape,
   const Folding fold = folding(call, shape, made.args);
   made.heads = scores.heads / fold.heads;
   made.items = scores.batch / fold.items;
-  made.push.attention.q_len = scores.q_len;
-  made.push.attention.kv_len = scores.kv_len;
-  made.push.attention.group_size = scores.heads / scores.kv_heads;
-  made.push.attention.scale_log2 = scores.scale_log2;
+  made.push.attention = forward_push(scores);
   SplitPush& split = made.split();
   split.fold_heads = fold.heads;
   split.fold_items = fold.items;
@@ -91,63 +85,6 @@ Result<const vulkan::Pipeline*> part_pipeline(const Device& device, const Split&
   constants[WEFT_ATTENTION_BLOCK_Q] = split.block_q;
   return vulkan::pipeline(*device.state(), split.row.shader, constants,
                           decide::subgroup_size(split.row, traits));
-}
-
-struct Combine {
-  decide::SimpleChoice choice;
-  const vulkan::Pipeline* pipeline = nullptr;
-};
-
-Result<Combine> combine_pipeline(const Device& device, const Split& split) {
-  const AttentionDesc& desc = split.shape.desc;
-  Combine combine{decide::choose_simple(decide::Simple::combine, device.traits())};
-  std::array<uint32_t, decide::kAttentionConstants> constants{};
-  constants[WEFT_ATTENTION_LOCAL_SIZE] = combine.choice.local_size;
-  constants[WEFT_ATTENTION_VALUE_DIM] = desc.value_dim;
-  constants[WEFT_ATTENTION_OUTPUT_TYPE] = decide::element_type(desc.output_dtype);
-  constants[WEFT_ATTENTION_FEATURES] = desc.features & (kFeatureLogsumexp | kFeaturePackedQuery);
-  constants[WEFT_ATTENTION_ALIGNED] = split.shape.aligned;
-  WEFT_ASSIGN(combine.pipeline, vulkan::pipeline(*device.state(), combine.choice.shader, constants));
-  return combine;
-}
-
-void write_results(schedule::Operation& operation, const AttentionCall& call) {
-  operation.write(call.output, offsetof(AttentionPush, output_values));
-  if (call.logsumexp) operation.write(call.logsumexp, offsetof(AttentionPush, logsumexp));
-}
-
-// The parts' sums and states in one tensor; `sums` comes first.
-struct Parts {
-  Tensor sums, states;
-};
-
-Parts make_parts(Recorder& recorder, const Split& split) {
-  const int64_t rows = int64_t{split.push.split.parts} * split.push.split.rows;
-  const int64_t value_dim = split.shape.desc.value_dim;
-  const Tensor all = recorder.transient(DType::f32, {rows * (value_dim + 2)});
-  Parts parts{all, all};
-  parts.sums.shape = {rows, value_dim};
-  parts.states.shape = {rows, 2};
-  parts.sums.strides = dense_strides(parts.sums.shape);
-  parts.states.strides = dense_strides(parts.states.shape);
-  parts.states.offset_bytes = parts.sums.extent_bytes();
-  return parts;
-}
-
-Result<void> record_combine(Recorder& recorder, const Split& split, const Parts& parts) {
-  const AttentionCall& call = split.call;
-  WEFT_ASSIGN(const Combine combine, combine_pipeline(recorder.device(), split));
-  schedule::Operation operation("attention", combine.choice.name, combine.pipeline);
-  operation.push(split.push);
-  operation.args(split.args, offsetof(AttentionPush, args));
-  operation.read(parts.sums, kSplitAt + offsetof(SplitPush, sums));
-  operation.read(parts.states, kSplitAt + offsetof(SplitPush, states));
-  write_results(operation, call);
-  if (call.q_starts) operation.read_by_args(call.q_starts, offsetof(AttentionArgs, q_starts));
-  const uint64_t groups_of_4 = ceil_div(split.shape.desc.value_dim, 4);
-  operation.grid(ceil_div(split.push.split.fold_rows * groups_of_4, combine.choice.local_size),
-                 split.heads, split.items);
-  return recorder.add(std::move(operation));
 }
 
 }  // namespace
@@ -183,11 +120,12 @@ Result<void> record_split(Recorder& recorder, const Plan& plan, const AttentionC
     write_results(operation, call);
     return recorder.add(std::move(operation));
   }
-  const Parts made = make_parts(recorder, split);
+  const auto rows = static_cast<int64_t>(parts * split.split().rows);
+  const Parts made = make_parts(recorder, {rows, shape.desc.value_dim}, {rows, 2}, false);
   operation.write(made.sums, kSplitAt + offsetof(SplitPush, sums));
   operation.write(made.states, kSplitAt + offsetof(SplitPush, states));
   WEFT_TRY(recorder.add(std::move(operation)));
-  return record_combine(recorder, split, made);
+  return record_combine(recorder, call, shape, split.push, split.args, made);
 }
 
 }  // namespace weft::attention_detail

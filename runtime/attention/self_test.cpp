@@ -10,6 +10,7 @@
 #include "attention/tune.hpp"
 #include "attention/validate.hpp"
 #include "base/text.hpp"
+#include "decide/split.hpp"
 #include "schedule/self_test.hpp"
 
 namespace weft::attention_detail {
@@ -23,8 +24,8 @@ using schedule::trial_tensor;
 struct Problem {
   uint32_t batch, heads, kv_heads, q_len, kv_len, head_dim, value_dim;
   // masked: a mask, a bias and lengths. windowed: elements that begin anywhere, a mask, a window, a
-  // null key, a sink and softcap; a key that no row sees is NaN. Packed items, regions, offsets and
-  // chosen items are left to the tests.
+  // null key, a sink and softcap; a key that no row sees is NaN; rows that take parts of the keys get
+  // two. Packed items, regions, offsets and chosen items are left to the tests.
   enum class Kind { plain, masked, windowed } kind;
   float scale = 0.5f;  // makes some weights large
 };
@@ -39,7 +40,9 @@ std::vector<Problem> problems_for(const decide::AttentionRow& row) {
                       uint32_t head_dim, uint32_t value_dim) -> Problem {
     head_dim = at_most(head_dim, row.max_head_dim);
     value_dim = at_most(value_dim, row.max_value_dim);
-    return {batch, heads, kv_heads, q_len, kv_len, head_dim, value_dim, kind};
+    const bool parts = kind == Kind::windowed && decide::takes_parts(row.path);
+    const uint32_t keys = parts ? 2 * decide::kLeastPartKeys + 13 : kv_len;
+    return {batch, heads, kv_heads, q_len, keys, head_dim, value_dim, kind};
   };
   return {of(Kind::plain, 1, 4, 2, 64, 64), of(Kind::masked, 2, 2, 1, 72, chunk + 8),
           of(Kind::windowed, 1, 2, 1, 45, 37)};

@@ -28,7 +28,7 @@ static_assert(kFeatureKvLengths == WEFT_FEATURE_KV_LENGTHS &&
               kFeatureScoreItems == WEFT_FEATURE_SCORE_ITEMS &&
               kFeatureValueItems == WEFT_FEATURE_VALUE_ITEMS &&
               kFeatureWeights == WEFT_FEATURE_WEIGHTS);
-static_assert(kAttentionConstants == WEFT_ATTENTION_READ_TOGETHER + 1);
+static_assert(kAttentionConstants == WEFT_ATTENTION_FINISHED + 1);
 static_assert(kLinearConstants == WEFT_LINEAR_READ_TOGETHER + 1);
 
 constexpr uint32_t kReadTogetherDim = 96;

@@ -13,7 +13,7 @@ namespace weft::decide {
 uint32_t value_chunk(const AttentionRow& row, uint32_t value_dim) noexcept;
 
 // Specialization constants, indexed by WEFT_ATTENTION_... and WEFT_LINEAR_...
-inline constexpr size_t kAttentionConstants = 23;
+inline constexpr size_t kAttentionConstants = 24;
 inline constexpr size_t kLinearConstants = 18;
 // `desc.value_dim` must not be 0.
 std::array<uint32_t, kAttentionConstants> attention_constants(const AttentionRow& row,

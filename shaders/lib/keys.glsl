@@ -87,6 +87,15 @@ uvec2 key_range(Item item, uint first_row, uint last_row) {
   return uvec2(min(max(low, 0), end), end);
 }
 
+// A part's share of keys, in whole steps
+uvec2 key_share(uvec2 keys, uint part, uint parts, uint keys_a_step) {
+  if (keys.y <= keys.x) return uvec2(0u);
+  uint steps = (keys.y - keys.x + keys_a_step - 1u) / keys_a_step;
+  uint share = (steps + parts - 1u) / parts * keys_a_step;
+  uint begin = min(part * share, keys.y - keys.x);
+  return keys.x + uvec2(begin, min(begin + share, keys.y - keys.x));
+}
+
 // What is the same for all keys of a row: where it begins in the mask and the bias, counted from its
 // block, the keys in its window, and its region.
 struct Row {

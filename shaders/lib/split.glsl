@@ -90,11 +90,7 @@ float read_sink(Fold fold, FoldedRow row) {
 uvec2 part_range(Item item, Fold fold, uint count, uint part, uint keys_a_step) {
   uint last = fold.block_row + min(folded() ? push.q_len : count, max(fold.rows, 1u)) - 1u;
   uvec2 keys = key_range(item, fold.block_row, last);
-  if (fold.rows == 0u || keys.y <= keys.x) return uvec2(0u);
-  uint steps = (keys.y - keys.x + keys_a_step - 1u) / keys_a_step;
-  uint share = (steps + split.parts - 1u) / split.parts * keys_a_step;
-  uint begin = min(part * share, keys.y - keys.x);
-  return keys.x + uvec2(begin, min(begin + share, keys.y - keys.x));
+  return fold.rows == 0u ? uvec2(0u) : key_share(keys, part, split.parts, keys_a_step);
 }
 
 // Four elements of a finished row

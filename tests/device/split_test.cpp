@@ -13,23 +13,29 @@ cases::AttentionCase attention_case(const char* line) {
   return std::get<cases::AttentionCase>(must(cases::parse(line)));
 }
 
-// Calls `check` with each row of the split path that can run the case.
+bool is_split(decide::Path path) { return path == decide::Path::split; }
+
+// Calls `check` with each row of such paths that can run the case.
 template <class Check>
-void on_split_rows(const cases::AttentionCase& problem, const Check& check) {
+void on_rows(bool (*wanted)(decide::Path), const cases::AttentionCase& problem, const Check& check) {
   size_t ran = 0;
   for (const decide::AttentionRow& row : decide::attention_rows()) {
-    if (row.path != decide::Path::split || !can_run(row, problem)) continue;
+    if (!wanted(row.path) || !can_run(row, problem)) continue;
     INFO(row.name);
     check(row);
     ++ran;
   }
   CHECK(ran > 0);
 }
+template <class Check>
+void on_split_rows(const cases::AttentionCase& problem, const Check& check) {
+  on_rows(is_split, problem, check);
+}
 
-void check_lines(std::initializer_list<const char*> lines) {
+void check_lines(std::initializer_list<const char*> lines, bool (*wanted)(decide::Path) = is_split) {
   for (const char* line : lines) {
     const AttentionTest test(attention_case(line));
-    on_split_rows(test.problem, [&](const decide::AttentionRow& row) {
+    on_rows(wanted, test.problem, [&](const decide::AttentionRow& row) {
       check_attention(device(kind_of(row)), test, row.name);
     });
   }
@@ -92,6 +98,32 @@ TEST_CASE("split: where workgroups suffice there is one operation and no memory"
     const ProgramStats stats = stats_of(row, kLine);
     CHECK(stats.operations == 1);
     CHECK(stats.transient_bytes == 0);
+  });
+}
+
+TEST_CASE("tile and matrix rows split keys where query rows are few") {
+  check_lines(
+      {
+          "b1 h1 q20 k600 d24 f16 out=f16",
+          "b2 h2 q35 k530 d20 dv12 f16 mask=drop bias=f32 sinks null=3 lse poison",
+          "b2 h1 q17 k1030 d16 f16 lengths=random causal offset=900 window=300,2 lse",
+          "b3 h4 kv2 q18 k520 d40 f16 layout=odd softcap=20 regions=blocks lse",
+          "b1 h1 q33 k513 d96 f16 with_weights lse",
+      },
+      decide::takes_parts);
+}
+
+TEST_CASE("tile and matrix rows: parts take memory for rows and one barrier; packed rows are not split") {
+  constexpr const char* kLine = "b1 h2 q20 k2100 d16 f16";
+  on_rows(decide::takes_parts, attention_case(kLine), [&](const decide::AttentionRow& row) {
+    const ProgramStats stats = stats_of(row, kLine);
+    const uint32_t blocks = (20 + decide::block_q(row) - 1) / decide::block_q(row);
+    const uint32_t parts = decide::part_count(2 * blocks, 2100, device(kind_of(row)).traits());
+    REQUIRE(parts > 1);
+    CHECK(stats.operations == 2);
+    CHECK(stats.barriers == 1);
+    CHECK(stats.transient_bytes == uint64_t{parts} * 40 * (16 + 1) * 4);
+    CHECK(stats_of(row, "b1 h2 q20 k2100 d16 f16 packed=q").operations == 1);
   });
 }
 

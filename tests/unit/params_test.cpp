@@ -76,7 +76,8 @@ Block attention_args() {
            MEMBER(T, key_rows), MEMBER(T, item_count), MEMBER(T, value_count),
            MEMBER(T, query_ids), MEMBER(T, key_ids), MEMBER(T, region_stride_row),
            MEMBER(T, position_offset), MEMBER(T, window_left), MEMBER(T, window_right),
-           MEMBER(T, softcap_log2), MEMBER(T, weights_stride_row)}};
+           MEMBER(T, softcap_log2), MEMBER(T, weights_stride_row),
+           MEMBER(T, parts), MEMBER(T, batch)}};
 }
 
 Block split_push() {
@@ -242,7 +243,7 @@ std::vector<Constant> split_gpu_constants(bool shuffles) {
 std::vector<Constant> combine_constants() {
   return {CONSTANT(ATTENTION, LOCAL_SIZE), CONSTANT(ATTENTION, VALUE_DIM),
           CONSTANT(ATTENTION, OUTPUT_TYPE), CONSTANT(ATTENTION, FEATURES),
-          CONSTANT(ATTENTION, ALIGNED)};
+          CONSTANT(ATTENTION, ALIGNED), CONSTANT(ATTENTION, FINISHED)};
 }
 
 std::vector<Constant> weights_constants() {
