@@ -30,6 +30,9 @@ const char* not_compiled([[maybe_unused]] Shader shader) noexcept {
 #if defined(WEFT_NO_ATTENTION_COOPMAT_BF16)
   if (shader == Shader::attention_coopmat_bf16) return "bfloat16";
 #endif
+#if defined(WEFT_NO_LINEAR_COOPMAT_BF16)
+  if (shader == Shader::linear_coopmat_bf16) return "bfloat16";
+#endif
 #if defined(WEFT_NO_ATTENTION_COOPMAT2)
   if (shader == Shader::attention_coopmat2) return "cooperative_matrix2";
 #endif

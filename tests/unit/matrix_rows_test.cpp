@@ -91,6 +91,9 @@ TEST_CASE("rows of bf16 matrices run where device and shader compiler have the t
   const char* expected = here ? "chosen" : "this build's shader compiler has no bfloat16";
   CHECK(verdict(saved("radv_gfx1201"), problem(Inputs::bf16, 4096),
                 "attention_coopmat_bf16_16x16x16") == expected);
+  CHECK(compiled(Shader::linear_coopmat_bf16) == here);
+  const auto linear = select_linear(saved("radv_gfx1201"), {100, 100, true, Inputs::bf16}, {});
+  CHECK(std::string((*linear)->name) == (here ? "linear_coopmat_bf16_16x16x16" : "linear_tile_64"));
   if (!here) return;
   CHECK(verdict(saved("radv_gfx1201"), problem(Inputs::f16, 4096),
                 "attention_coopmat_bf16_16x16x16") == "it takes inputs of bf16 only");

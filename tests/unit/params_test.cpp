@@ -349,7 +349,7 @@ std::vector<Kernel> kernels() {
       {{Shader::linear_tile, Shader::linear_tile_native16},
        {linear_push()},
        linear_tile_constants()},
-      {{Shader::linear_coopmat, Shader::linear_coopmat_rolled},
+      {{Shader::linear_coopmat, Shader::linear_coopmat_rolled, Shader::linear_coopmat_bf16},
        {linear_push()},
        linear_coopmat_constants()},
       {{Shader::norm, Shader::norm_native16}, {norm_push()}, norm_constants()},

@@ -115,11 +115,12 @@ Choice choice_of(const Result<const Row*>& row, const DeviceTraits& traits, size
           (*row)->needs & ~decide::met_needs(traits)};
 }
 
+// One table for all builds: rows that not every shader compiler can compile are left out.
+const decide::Overrides kOfAllBuilds{.disable = "attention_coopmat_bf16,linear_coopmat_bf16"};
+
 Choice choose(const DeviceTraits& traits, const cases::AttentionCase& c) {
   const decide::AttentionProblem problem = decide::problem_of(desc_of(c));
-  // One table for all builds: rows that not every shader compiler can compile are left out.
-  const decide::Overrides overrides{.disable = "attention_coopmat_bf16"};
-  const auto row = decide::select_attention(traits, problem, overrides);
+  const auto row = decide::select_attention(traits, problem, kOfAllBuilds);
   Choice choice =
       choice_of(row, traits, sizeof(params::AttentionPush) + sizeof(params::SplitPush));
   if (row) choice.shared_bytes = decide::shared_bytes(**row, problem, traits);
@@ -129,7 +130,7 @@ Choice choose(const DeviceTraits& traits, const cases::LinearCase& c) {
   const decide::LinearProblem problem{
       static_cast<uint32_t>(c.rows), static_cast<uint32_t>(c.out_features), c.weight != DType::f32,
       decide::common_inputs({c.input, c.weight})};
-  return choice_of(decide::select_linear(traits, problem, {}), traits, sizeof(params::LinearPush));
+  return choice_of(decide::select_linear(traits, problem, kOfAllBuilds), traits, sizeof(params::LinearPush));
 }
 template <class Other>
 Choice choose(const DeviceTraits&, const Other&) {
