@@ -20,9 +20,10 @@ Result<void> check(const Rules& rules, const AttentionDesc& desc, const Operand&
   return rules.inside(operand);
 }
 
-// Whether a row reads the tensor faster once a head's rows follow each other.
-bool wants_packed(const decide::AttentionRow& row, const Tensor& tensor) {
-  return row.path == decide::Path::split && row.where == decide::Where::cpu && tensor.elements() > 0 &&
+// Whether a row reads the tensor faster once a head's rows follow each other, or converts it for each call.
+bool wants_copy(const decide::AttentionRow& row, const Tensor& tensor) {
+  if (row.unpack) return tensor.dtype != DType::f32;
+  return row.path == decide::Path::split && row.where == decide::Where::cpu &&
          checks::stride_elements(tensor, 2) > static_cast<uint64_t>(tensor.shape[3]);
 }
 
@@ -37,12 +38,15 @@ Result<PreparedKeyValue> prepare_key_value(Recorder& recorder, const AttentionDe
   WEFT_TRY(check(rules, valid, {"value", value}, valid.value_dim));
   WEFT_TRY(rules.match({"value", value}, 2, {"key", key}, 2));
   WEFT_TRY(attention_detail::check_device(rules, {{"key", key}, {"value", value}}, device));
-  WEFT_ASSIGN(const attention_detail::Plan* plan, attention_detail::find_plan(device, valid));
+  WEFT_ASSIGN(const attention_detail::Plan* plan,
+              attention_detail::find_plan(device, valid, attention_detail::large_kv(key, value)));
+  const decide::AttentionRow& row = plan->row();
   PreparedKeyValue prepared{key, value};
+  if (key.elements() == 0 || value.elements() == 0) return prepared;
   for (Tensor* tensor : {&prepared.key, &prepared.value}) {
-    if (!wants_packed(plan->row(), *tensor)) continue;
-    WEFT_ASSIGN(const Tensor memory,
-                device.tensor(tensor->dtype, attention_detail::packed_shape(*tensor)));
+    if (!wants_copy(row, *tensor)) continue;
+    WEFT_ASSIGN(const Tensor memory, device.tensor(row.unpack ? DType::f32 : tensor->dtype,
+                                                   attention_detail::packed_shape(*tensor)));
     WEFT_ASSIGN(*tensor, attention_detail::pack(recorder, rules, *tensor, memory));
     prepared.copied = true;
   }

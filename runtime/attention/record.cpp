@@ -114,7 +114,7 @@ void read_given(schedule::Operation& operation, const AttentionCall& call,
 namespace {
 
 Result<Tensor> unpacked(Recorder& recorder, const checks::Rules& rules, const Tensor& data) {
-  if (data.elements() == 0) return data;
+  if (data.elements() == 0 || data.dtype == DType::f32) return data;
   return pack(recorder, rules, data, recorder.transient(DType::f32, packed_shape(data)));
 }
 

@@ -83,20 +83,20 @@ bool starts_on_4(std::initializer_list<const Tensor*> tensors) {
   return true;
 }
 
+}  // namespace
+
 // Of copies of them; what repeats is copied once. Strides may let elements share memory, so that
 // their number has no bound: not in whole numbers.
-double unpacked_bytes(std::initializer_list<const Tensor*> tensors) {
+bool large_kv(const Tensor& key, const Tensor& value) {
   double bytes = 0;
-  for (const Tensor* tensor : tensors) {
+  for (const Tensor* tensor : {&key, &value}) {
     double elements = 1;
     const Dims shape = packed_shape(*tensor);
     for (size_t axis = 0; axis < shape.rank(); ++axis) elements *= static_cast<double>(shape[axis]);
     bytes += elements * sizeof(float);
   }
-  return bytes;
+  return bytes > static_cast<double>(decide::kMostUnpackedBytes);
 }
-
-}  // namespace
 
 Result<void> check_logsumexp(const Rules& rules, const Operand& logsumexp, const Operand& like,
                              std::initializer_list<size_t> axes) {
@@ -157,8 +157,7 @@ Result<AttentionShape> validate(const AttentionCall& call) {
   shape.aligned = shape.desc.head_dim % 4 == 0 && shape.desc.value_dim % 4 == 0 &&
                   starts_on_4({&call.query, &call.key, &call.value, &call.output, &call.null_key,
                                &call.null_value});
-  shape.large_kv =
-      unpacked_bytes({&call.key, &call.value}) > static_cast<double>(decide::kMostUnpackedBytes);
+  shape.large_kv = large_kv(call.key, call.value);
   return shape;
 }
 

@@ -39,6 +39,9 @@ struct AttentionShape {
   bool large_kv = false;  // as AttentionProblem::large_kv
 };
 
+// Whether copies of key and value in fp32 would take more than kMostUnpackedBytes.
+bool large_kv(const Tensor& key, const Tensor& value);
+
 struct WeightsShape {
   ScoreShape scores;
   AttentionDesc desc;

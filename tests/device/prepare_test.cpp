@@ -14,6 +14,7 @@ namespace {
 
 constexpr const char* kFewRows = "attention_split_cpu";
 constexpr const char* kManyRows = "attention_lane_floor";
+constexpr const char* kConverts = "attention_lane_cpu_unpacked";
 
 AttentionCall call_of(const Device& on, const char* line) {
   const auto problem = std::get<cases::AttentionCase>(must(cases::parse(line)));
@@ -102,6 +103,31 @@ TEST_CASE("prepare: calls give the same bits from prepared keys and values, as o
     const PreparedKeyValue again = prepare(on, call, operations);
     CHECK_FALSE(again.copied);
     CHECK(operations == 0);
+  }
+}
+
+TEST_CASE("prepare: what a row converts for each call is converted once") {
+  for (const char* line : {"b2 h4 kv2 q70 k300 d24 dv12 f16 layout=blhd", "b2 h2 q65 k77 d20 bf16 bcast_kv",
+                           "b1 h2 q65 k9 d7 f16 layout=odd"}) {
+    INFO(line);
+    if (!has_row(kConverts, line)) continue;
+    const Device& on = device({.kernel = kConverts});
+    AttentionCall call = call_of(on, line);
+    const auto plain = result_of(on, call);
+    uint32_t operations = 0;
+    const PreparedKeyValue prepared = prepare(on, call, operations);
+    CHECK(prepared.copied);
+    CHECK(operations == 2);
+    CHECK(prepared.key.dtype == DType::f32);
+    CHECK(prepared.value.dtype == DType::f32);
+    CHECK(prepared.value.shape == call.value.shape);
+    call.key = prepared.key;
+    call.value = prepared.value;
+    CHECK(result_of(on, call) == plain);
+    Recorder recorder(on);
+    must(attention(recorder, call));
+    CHECK(must(recorder.finish()).stats().operations == 1);
+    CHECK_FALSE(prepare(on, call, operations).copied);
   }
 }
 

@@ -180,8 +180,9 @@ WEFT_EXPORT Result<void> attention(Recorder& recorder, const AttentionCall& call
 WEFT_EXPORT std::string explain(const Device& device, const AttentionDesc& desc);
 
 // Keys and values that many calls use (an encoder's outputs, a prompt), laid out as the kernel row of these calls
-// reads them fastest. Plain tensors of the shapes and type given: any call and any row takes them, under the same
-// rules as other tensors (a call of another device or of other sizes is refused).
+// reads them fastest. Plain tensors of the shapes given, and of the type given or f32: any call and any row takes them,
+// under the same rules as other tensors (a call of another device or of other sizes is refused). Plans for them are made
+// from their type: describe the call that has them.
 struct PreparedKeyValue {
   Tensor key;    // for AttentionCall::key and
   Tensor value;  // AttentionCall::value
@@ -190,9 +191,10 @@ struct PreparedKeyValue {
 
 // Plans for `desc` and records what lays out key [batch, kv_heads, kv_len, head_dim] and value [batch, kv_heads,
 // kv_len, value_dim] for the row chosen; calls recorded after it, here or in a recording submitted later, may use the
-// result. Copies where that makes calls faster: on CPU devices, rows of few queries (q_len up to 15) read a
-// head's rows 1.2 to 1.6 times as fast where they follow each other, which those of [batch, length, heads * dim] don't.
-// Otherwise nothing is recorded and no memory is taken. What is written to the given tensors afterwards need not
+// result. Copies where that makes calls faster, on CPU devices: rows of few queries (q_len up to 15) read a
+// head's rows 1.2 to 1.6 times as fast where they follow each other, which those of [batch, length, heads * dim] don't;
+// rows of many convert 16-bit keys and values to f32 for each call, which for 64 queries and 577 keys takes longer than
+// the rest: here once, unless the f32 take more than 256 MiB. Otherwise nothing is recorded and no memory is taken. What is written to the given tensors afterwards need not
 // show. Errors: as Attention::plan and record; out_of_memory.
 WEFT_EXPORT Result<PreparedKeyValue> prepare_key_value(Recorder& recorder, const AttentionDesc& desc,
                                                        const Tensor& key, const Tensor& value);

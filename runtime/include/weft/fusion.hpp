@@ -136,7 +136,8 @@ WEFT_EXPORT Result<void> cross_attention(Recorder& recorder, const CrossAttentio
 WEFT_EXPORT Result<void> feed_forward(Recorder& recorder, const FeedForward& block, const Tensor& input,
                                       const Tensor& output, const Tensor& row_factors = {});
 
-// Projects keys and values of `context` into memory of their own, of the context's type, to be passed as `prepared`.
+// Projects keys and values of `context` into memory of their own, of the context's type or f32 (prepare_key_value), to
+// be passed as `prepared`.
 // `q_len` is what a call will typically have (1 for a decoder); 0: unknown. `context_position` and `key_angles` as in
 // the call. For a source of more_sources: a block with that source's context_norm, key and value.
 WEFT_EXPORT Result<PreparedContext> prepare_context(Recorder& recorder, const CrossAttentionBlock& block,

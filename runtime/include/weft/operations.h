@@ -146,7 +146,8 @@ WEFT_EXPORT weft_status weft_plan_record(const weft_plan* plan, weft_recorder* r
                                          const weft_attention_call* call, weft_error* error);
 
 // Keys and values that many calls use (an encoder's outputs, a prompt), laid out as the kernel row
-// of these calls reads them fastest: tensors of the shapes and type given, for any call. Where a copy
+// of these calls reads them fastest: tensors of the shapes given, of that type or f32 (describe the calls
+// that have them by it), for any call. Where a copy
 // would make no call faster they are those given, and nothing is recorded. What is written to the
 // given tensors afterwards need not show. The caller releases both buffers.
 WEFT_EXPORT weft_status weft_prepare_key_value(weft_recorder* recorder,
