@@ -25,7 +25,7 @@ Result<void> record_split(Recorder& recorder, const Plan& plan, const AttentionC
 Result<schedule::Operation> weights_operation(const Device& device, const AttentionWeightsCall& call,
                                               const WeightsShape& shape);
 
-// All buffers are of the recorder's device.
+// All buffers are of the recorder's device, their rows within its reach.
 Result<void> check_device(const checks::Rules& rules, const std::vector<checks::Operand>& operands,
                           const Device& device);
 

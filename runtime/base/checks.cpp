@@ -114,6 +114,20 @@ Result<void> Rules::block_range(const Operand& operand) const {
   return {};
 }
 
+Result<void> Rules::reach(const Operand& operand, const DeviceTraits& traits, int64_t most_rows) const {
+  const auto& [name, tensor] = operand;
+  if (!traits.short_offsets || tensor.rank() < 2) return {};
+  const size_t axis = tensor.rank() - 2;
+  const auto rows = static_cast<double>(std::clamp(tensor.shape[axis], int64_t{1}, most_rows));
+  const auto stride = static_cast<double>(stride_elements(tensor, axis));
+  const double bytes = ((rows - 1) * stride + static_cast<double>(tensor.shape.back())) *
+                       size_bytes(tensor.dtype);
+  if (bytes <= static_cast<double>(INT32_MAX)) return {};
+  return fail(Code::unsupported,
+              text(operation, ": ", name, ".strides[", axis, "] is ", stride_elements(tensor, axis), "; ", rows,
+                   " rows span more than the 2 GiB that ", traits.name, " reaches from an address"));
+}
+
 Result<void> Rules::numbers(const Operand& operand, int64_t length, const char* what) const {
   WEFT_TRY(rank(operand, 1));
   WEFT_TRY(dtype(operand, DType::i32));

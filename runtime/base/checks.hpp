@@ -41,6 +41,8 @@ struct Rules {
   Result<void> match_or_1(const Operand& operand, size_t axis, int64_t wanted, const char* what) const;
   // Rows that one workgroup of an attention kernel reads together, within kMaxCount elements.
   Result<void> block_range(const Operand& operand) const;
+  // Rows, at most most_rows, that kernels reach by an index from one address, as far as the device does (unsupported).
+  Result<void> reach(const Operand& operand, const DeviceTraits& traits, int64_t most_rows) const;
   // Rank 1, i32, `length` elements; `what` names them.
   Result<void> numbers(const Operand& operand, int64_t length, const char* what) const;
   // An output: no two elements share memory.

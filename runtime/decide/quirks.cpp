@@ -14,6 +14,7 @@ constexpr uint32_t kVendorQualcomm = 0x5143;
 constexpr uint32_t kAmdProprietary = 1;
 constexpr uint32_t kNvidiaProprietary = 4;
 constexpr uint32_t kIntelMesa = 6;
+constexpr uint32_t kSwiftShader = 10;
 constexpr uint32_t kLlvmpipe = 13;
 constexpr uint32_t kMoltenVk = 14;
 
@@ -44,6 +45,11 @@ constexpr Quirk kQuirks[] = {
      {.clear_matrices = true},
      "cooperative matrices are listed at 512 bits, creating a pipeline with them crashes the "
      "driver; seen with Mesa 26.1.6"},
+    {"swiftshader-offsets",
+     {.driver_id = kSwiftShader},
+     {.set_short_offsets = true},
+     "offsets from an address are computed in 32 bits: elements 4 GiB from the first row of a block "
+     "are read and written elsewhere; seen with chromium 156, device_far_test"},
     // Nothing names the generation; the third was the first to multiply signed by unsigned bytes.
     {"amd-proprietary-matrix-emulated",
      {.vendor_id = kVendorAmd, .driver_id = kAmdProprietary, .mixed_dot_accelerated = false},
@@ -119,6 +125,7 @@ void edit(const TraitsEdit& edit, DeviceTraits& traits) {
   if (edit.clear_matrices || edit.clear_matrix2) traits.matrix2 = 0;
   if (edit.clear_subgroup_extended_types) traits.subgroup_extended_types = false;
   if (edit.set_few_registers) traits.few_registers = true;
+  if (edit.set_short_offsets) traits.short_offsets = true;
   traits.subgroup_operations &= ~edit.clear_subgroup_operations;
 }
 

@@ -32,6 +32,7 @@ struct TraitsEdit {
   bool clear_matrix2 = false;
   bool clear_subgroup_extended_types = false;
   bool set_few_registers = false;
+  bool set_short_offsets = false;
   uint32_t clear_subgroup_operations = 0;  // kSubgroup... bits
   bool operator==(const TraitsEdit&) const = default;
 };

@@ -92,6 +92,7 @@ TraitsEdit taken(const DeviceTraits& traits) {
   edit.clear_matrix2 = traits.matrix2 == 0;
   edit.clear_subgroup_extended_types = !traits.subgroup_extended_types;
   edit.set_few_registers = traits.few_registers;
+  edit.set_short_offsets = traits.short_offsets;
   edit.clear_subgroup_operations = kAllSubgroupOperations & ~traits.subgroup_operations;
   return edit;
 }
@@ -118,7 +119,7 @@ const Fault kFaults[] = {
      [](DeviceTraits& t) { t.driver_id = 13, t.name = "llvmpipe (LLVM 19.1.7, 512 bits)"; },
      kNoMatrices,
      {[](DeviceTraits& t) { t.name = "llvmpipe (LLVM 19.1.7, 256 bits)"; },
-      [](DeviceTraits& t) { t.driver_id = 10; }}},
+      [](DeviceTraits& t) { t.driver_id = 9; }}},
     {"amd-proprietary-matrix-emulated",
      [](DeviceTraits& t) {
        t.vendor_id = 0x1002, t.driver_id = 1, t.mixed_dot_accelerated = false;
@@ -186,6 +187,10 @@ const Fault kFaults[] = {
      kNoMatrices,
      {[](DeviceTraits& t) { t.name = "Intel(R) Graphics (BMG)"; },
       [](DeviceTraits& t) { t.driver_id = 5; }}},
+    {"swiftshader-offsets",
+     [](DeviceTraits& t) { t.vendor_id = 0x1ae0, t.driver_id = 10; },
+     {.set_short_offsets = true},
+     {[](DeviceTraits& t) { t.driver_id = 13; }, [](DeviceTraits& t) { t.driver_id = 9; }}},
     {"adreno-6xx-registers",
      [](DeviceTraits& t) {
        t.vendor_id = 0x5143, t.device_id = 0x06030500, t.name = "Adreno 7c+ Gen 3";
@@ -235,6 +240,7 @@ TEST_CASE("every quirk has an id of its own, a reason, an effect and a device in
 TEST_CASE("the saved devices get the quirks that are about them and no others") {
   const std::map<std::string, std::vector<std::string>> expected = {
       {"lavapipe_512", {"llvmpipe-512-matrix"}},
+      {"swiftshader_cpu", {"swiftshader-offsets"}},
       {"amd_windows_rx_5700_xt",
        {"amd-proprietary-matrix-emulated", "amd-proprietary-shuffle-f16"}},
       {"anv_tgl", {"intel-mesa-uneven-matrix"}},

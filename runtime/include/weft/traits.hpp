@@ -104,7 +104,9 @@ struct DeviceTraits {
   uint64_t max_allocation_bytes = 0;
   bool unified_memory = false;  // device-local memory is host-visible
 
-  bool few_registers = false;  // fewer an invocation than others have; no driver tells, quirks do
+  // No driver tells these, quirks do.
+  bool few_registers = false;  // fewer an invocation than others have
+  bool short_offsets = false;  // kernels reach 2 GiB from an address: rows further apart are refused
   std::vector<std::string> quirks;  // ids of the quirks applied; none with WEFT_QUIRKS=off
 };
 
