@@ -1,4 +1,5 @@
 // The main sample's network equals PyTorch's: the scores and every layer's attention weights of 16 scenes.
+// How well it answers is a matter of its weights, not of the driver: those tests, [quality], take minutes on slow ones.
 #include <algorithm>
 #include <cmath>
 
@@ -134,7 +135,7 @@ TEST_CASE("other weights give other scores, so that parity means something") {
   CHECK(largest_difference(found.logits, values(vectors, "s00.logits")) > kTolerance);
 }
 
-TEST_CASE("held-out shapes and colours are found, far better than by any baseline") {
+TEST_CASE("held-out shapes and colours are found, far better than by any baseline", "[quality]") {
   ground::Model model = must(ground::Model::make(device(), checkpoint()));
   ground::Model noise = must(ground::Model::make(device(), ground::untrained(checkpoint(), 1)));
   const auto result = must(ground::evaluate(model, noise, checkpoint().threshold, {.scenes = 60}));
@@ -148,7 +149,7 @@ TEST_CASE("held-out shapes and colours are found, far better than by any baselin
   }
 }
 
-TEST_CASE("a replaced word moves the answer to what the new word says") {
+TEST_CASE("a replaced word moves the answer to what the new word says", "[quality]") {
   ground::Model model = must(ground::Model::make(device(), checkpoint()));
   Masses before, after;
   for (uint64_t seed = 1; seed <= 60; ++seed) {
@@ -170,7 +171,7 @@ TEST_CASE("a replaced word moves the answer to what the new word says") {
   CHECK(after.second >= 0.65);
 }
 
-TEST_CASE("a word of factor 0 is not heard: the answer is where the other words point") {
+TEST_CASE("a word of factor 0 is not heard: the answer is where the other words point", "[quality]") {
   ground::Model model = must(ground::Model::make(device(), checkpoint()));
   Masses plain, no_colour, no_shape, more_colour, more_shape;
   for_each_contradiction(30, [&](const ground::Scene& scene, const std::vector<int32_t>& words, int32_t a, int32_t b) {
