@@ -98,7 +98,7 @@ uint subgroup, lane, invocation;
 uint scratch_base;             // of this subgroup
 uint block_row, block_rows, local0;
 uint chunk, chunk_dim;         // value elements of this workgroup
-uint part;                     // of the keys; null keys and sinks belong to the first
+uint key_part;                 // part of the keys; null keys and sinks belong to the first
 uvec2 query, key, value;       // of the (item, head) slice; value from the chunk's first element
 
 // Rows that do not exist compute with the last one's numbers.
@@ -374,7 +374,7 @@ void write_rows(uint head, uint batch) {
 
 void start(uint head) {
   float sink = kExcluded;
-  if (has(WEFT_FEATURE_SINKS) && part == 0u) sink = load_bias(WEFT_TYPE_F32, args.sinks, head);
+  if (has(WEFT_FEATURE_SINKS) && key_part == 0u) sink = load_bias(WEFT_TYPE_F32, args.sinks, head);
   [[unroll]] for (uint t = 0; t < kRows; ++t) {
     uint local = local0 + t * kMatrixM + lane / kRowLanes;
     rows[t] = read_row(item, block, block_row, near_row(local));
@@ -404,7 +404,7 @@ void main() {
   block_row = gl_WorkGroupID.x / kChunks * kBlockQ;
   local0 = subgroup * kRows * kMatrixM;
   uint head = gl_WorkGroupID.y, batch = gl_WorkGroupID.z, kv_head = head / push.group_size;
-  part = batch / args.batch;
+  key_part = batch / args.batch;
   item = read_item(batch % args.batch);
   query = slice_address(push.query, args.query_stride_batch, item.score, args.query_stride_head,
                         head);
@@ -418,8 +418,8 @@ void main() {
   Walk walk;
   walk.kv_head = kv_head;
   walk.range = key_range(item, block_row, block_row + min(kBlockQ, max(block_rows, 1u)) - 1u);
-  walk.range = key_share(walk.range, part, args.parts, kBlockKv);
-  walk.null_blocks = kNullKeys && part == 0u ? (args.null_len + kBlockKv - 1u) / kBlockKv : 0u;
+  walk.range = key_share(walk.range, key_part, args.parts, kBlockKv);
+  walk.null_blocks = kNullKeys && key_part == 0u ? (args.null_len + kBlockKv - 1u) / kBlockKv : 0u;
   uint count = block_rows > 0u && walk.range.y > walk.range.x ? walk.range.y - walk.range.x : 0u;
   walk.blocks = walk.null_blocks + (count + kBlockKv - 1u) / kBlockKv;
   if (walk.blocks > 0u) {

@@ -79,7 +79,7 @@ Item item;
 Block block;
 uint block_row, block_rows;
 uint chunk, chunk_dim;   // value elements of this workgroup
-uint part;               // of the keys; null keys and sinks belong to the first
+uint key_part;           // part of the keys; null keys and sinks belong to the first
 uvec2 key, value;        // of the (item, head) slice
 uvec2 result, logsumexp; // of the block's first row
 
@@ -337,7 +337,7 @@ void find_tensors(uint head, uint batch) {
 // The state of the softmax before the first key: nothing, or a sink with its share.
 void start(uint head) {
   float sink = kExcluded;
-  if (has(WEFT_FEATURE_SINKS) && part == 0u) sink = load_bias(WEFT_TYPE_F32, args.sinks, head);
+  if (has(WEFT_FEATURE_SINKS) && key_part == 0u) sink = load_bias(WEFT_TYPE_F32, args.sinks, head);
   top = Scores(sink);
   weight_sum = Scores(0.0);
   if (sink != kExcluded) coopMatPerElementNV(weight_sum, weight_sum, start_weights);
@@ -372,7 +372,7 @@ void main() {
   chunk_dim = kChunks == 1u ? kValueDim : min(kChunk, kValueDim - chunk * kChunk);
   block_row = gl_WorkGroupID.x / kChunks * kBlockQ;
   uint head = gl_WorkGroupID.y, batch = gl_WorkGroupID.z;
-  part = batch / args.batch;
+  key_part = batch / args.batch;
   item = read_item(batch % args.batch);
   block = read_block(item, head, block_row);
   block_rows = item.q_count > block_row ? item.q_count - block_row : 0u;
@@ -380,8 +380,8 @@ void main() {
   find_tensors(head, batch);
 
   uvec2 range = key_range(item, block_row, block_row + min(kBlockQ, max(block_rows, 1u)) - 1u);
-  range = key_share(range, part, args.parts, kBlockKv);
-  uint null_blocks = kNullKeys && part == 0u ? (args.null_len + kBlockKv - 1u) / kBlockKv : 0u;
+  range = key_share(range, key_part, args.parts, kBlockKv);
+  uint null_blocks = kNullKeys && key_part == 0u ? (args.null_len + kBlockKv - 1u) / kBlockKv : 0u;
   uint count = block_rows > 0u && range.y > range.x ? range.y - range.x : 0u;
   uint blocks = null_blocks + (count + kBlockKv - 1u) / kBlockKv;
   if (blocks > 0u) {

@@ -31,7 +31,7 @@ Block block;
 float added[kRows * kKeys];            // to scores, by key_bias
 float top[kRows], weight_sum[kRows];  // of this invocation's keys, the sum
 uint group0;                          // the first group of the chunk
-uint part;                            // of the keys; null keys and sinks belong to the first
+uint key_part;                        // part of the keys; null keys and sinks belong to the first
 
 // Where keys and values stand: of the item, and null keys.
 struct Keys {
@@ -133,7 +133,7 @@ Keys null_keys_of(uint kv_head) {
 // Null keys first, where there are any, then rows range.x to range.y - 1 of key and value.
 void attend_all(Item item, uint kv_head, uvec2 range) {
   Keys keys = keys_of(item, kv_head);
-  uint nulls = kNullKeys && part == 0u ? 1u : 0u;
+  uint nulls = kNullKeys && key_part == 0u ? 1u : 0u;
   uint steps = nulls + (range.y - range.x + kBlockKv - 1u) / kBlockKv;
   if (steps == 0u) return;
   uint step = 0;
@@ -149,7 +149,7 @@ void attend_all(Item item, uint kv_head, uvec2 range) {
 
 void start_rows(Item item, uint head, uint block_row, uint block_rows) {
   float sink = kExcluded;
-  if (has(WEFT_FEATURE_SINKS) && part == 0u) sink = load_bias(WEFT_TYPE_F32, args.sinks, head);
+  if (has(WEFT_FEATURE_SINKS) && key_part == 0u) sink = load_bias(WEFT_TYPE_F32, args.sinks, head);
   [[unroll]] for (uint r = 0; r < kRows; ++r) {
     // Rows past the end compute and do not write.
     uint local = min(local_row(r), block_rows - 1u);
@@ -175,7 +175,7 @@ void main() {
   uint head = gl_WorkGroupID.y, batch = gl_WorkGroupID.z, kv_head = head / push.group_size;
   column = gl_LocalInvocationID.x % kColumns;
   row_thread = gl_LocalInvocationID.x / kColumns;
-  part = batch / args.batch;
+  key_part = batch / args.batch;
   Item item = read_item(batch % args.batch);
   uint first_row = first_query_row(item, block_row);
   uint count = item.q_count > block_row ? min(item.q_count - block_row, kBlockQ) : 0u;
@@ -198,7 +198,7 @@ void main() {
   }
   barrier();
   uvec2 range = key_range(item, block_row, block_row + block_rows - 1u);
-  attend_all(item, kv_head, count > 0u ? key_share(range, part, args.parts, kBlockKv) : uvec2(0u));
+  attend_all(item, kv_head, count > 0u ? key_share(range, key_part, args.parts, kBlockKv) : uvec2(0u));
 
   barrier();
   [[unroll]] for (uint r = 0; r < kRows; ++r) partials[local_row(r) * kColumns + column] = weight_sum[r];

@@ -29,11 +29,7 @@ int32_t window_side(int32_t side) {
 
 Result<void> check_device(const checks::Rules& rules, const std::vector<checks::Operand>& operands,
                           const Device& device) {
-  for (const checks::Operand& operand : operands) {
-    if (!vulkan::same_device(operand.tensor.buffer, device)) return rules.foreign(operand);
-    WEFT_TRY(rules.reach(operand, device.traits(), checks::kMaxBlockRows));
-  }
-  return {};
+  return vulkan::check_operands(rules, operands, device, checks::kMaxBlockRows);
 }
 
 AttentionArgs forward_args(const AttentionCall& call, const AttentionShape& shape) {

@@ -14,12 +14,7 @@ namespace weft::ops {
 // Given tensors must be of the recorder's device, and their rows within its reach.
 inline Result<void> check_device(const checks::Rules& rules, const Recorder& recorder,
                                  std::initializer_list<checks::Operand> operands) {
-  for (const checks::Operand& operand : operands) {
-    if (!operand.tensor) continue;
-    if (!vulkan::same_device(operand.tensor.buffer, recorder.device())) return rules.foreign(operand);
-    WEFT_TRY(rules.reach(operand, recorder.device().traits(), checks::kMaxCount));
-  }
-  return {};
+  return vulkan::check_operands(rules, operands, recorder.device(), checks::kMaxCount);
 }
 
 // A long line of workgroups folded into x and y, as lib/grid.glsl unfolds it.

@@ -209,6 +209,15 @@ double max_flops_per_submission(const DeviceState& device) noexcept {
 bool same_device(const Buffer& buffer, const Device& device) noexcept {
   return buffer.state()->device == device.state().get();
 }
+Result<void> check_operands(const checks::Rules& rules, std::span<const checks::Operand> operands, const Device& device,
+                            int64_t most_rows) {
+  for (const checks::Operand& operand : operands) {
+    if (!operand.tensor) continue;
+    if (!same_device(operand.tensor.buffer, device)) return rules.foreign(operand);
+    WEFT_TRY(rules.reach(operand, device.traits(), most_rows));
+  }
+  return {};
+}
 bool is_transient(const Buffer& buffer) noexcept { return buffer.state()->recording != 0; }
 
 }  // namespace vulkan

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/checks.hpp"
 #include "decide/select.hpp"
 #include "weft/device.hpp"
 
@@ -57,6 +58,9 @@ const DeviceTraits& traits_of(const DeviceState& device) noexcept;
 double max_flops_per_submission(const DeviceState& device) noexcept;
 
 bool same_device(const Buffer& buffer, const Device& device) noexcept;
+// What is given is of the device, and the rows, at most most_rows together, are within its reach (Rules::reach).
+Result<void> check_operands(const checks::Rules& rules, std::span<const checks::Operand> operands, const Device& device,
+                            int64_t most_rows);
 bool is_transient(const Buffer& buffer) noexcept;
 
 }  // namespace weft::vulkan
