@@ -10,6 +10,7 @@
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_buffer_reference : require
 #extension GL_EXT_buffer_reference_uvec2 : require
+#extension GL_EXT_control_flow_attributes : require
 #ifdef WEFT_NATIVE16
 #extension GL_EXT_shader_16bit_storage : require
 #endif
@@ -28,6 +29,9 @@ layout(constant_id = WEFT_NORM_HAS_WEIGHT) const bool kHasWeight = false;
 layout(constant_id = WEFT_NORM_HAS_BIAS) const bool kHasBias = false;
 layout(constant_id = WEFT_NORM_ALIGNED) const bool kAligned = true;
 layout(constant_id = WEFT_NORM_LANES) const uint kLanes = 1;
+
+// Groups of a row in each turn of a loop: on a CPU driver a turn costs as much as reading one or two.
+const uint kStepGroups = kLanes > 1u ? 1u : 4u;
 
 layout(push_constant, std430) uniform Push { NormPush push; };
 
@@ -67,31 +71,34 @@ void main() {
   if (kKind == WEFT_NORM_LAYER) {
     vec4 sums = vec4(0.0);
     do {
-      vec4 x = group_of(kDataType, push.data, data, min(g, last));
-      sums += kLanes == 1u || g <= last ? x : vec4(0.0);
-      g += kLanes;
+      [[unroll]] for (uint i = 0; i < kStepGroups; ++i, g += kLanes) {
+        vec4 x = group_of(kDataType, push.data, data, min(g, last));
+        sums += g <= last ? x : vec4(0.0);
+      }
     } while (g < groups);
     mean = sum_of_row(sums) / float(push.dim);
     g = lane;
   }
   vec4 squares = vec4(0.0);
   do {
-    vec4 inside = g < last ? vec4(1.0) : g == last ? inside_last : vec4(0.0);
-    vec4 x = group_of(kDataType, push.data, data, min(g, last)) - mean;
-    squares += inside.x > 0.0 ? x * x * inside : vec4(0.0);
-    g += kLanes;
+    [[unroll]] for (uint i = 0; i < kStepGroups; ++i, g += kLanes) {
+      vec4 inside = g < last ? vec4(1.0) : g == last ? inside_last : vec4(0.0);
+      vec4 x = group_of(kDataType, push.data, data, min(g, last)) - mean;
+      squares += inside.x > 0.0 ? x * x * inside : vec4(0.0);
+    }
   } while (g < groups);
   float mean_square = sum_of_row(squares) / float(push.dim);
   float factor = 1.0 / sqrt(mean_square + push.epsilon);
   g = lane;
   do {
-    uint near = min(g, last);
-    vec4 x = (group_of(kDataType, push.data, data, near) - mean) * factor;
-    if (kHasWeight) x *= group_of(kParameterType, push.weight, 0u, near);
-    if (kHasBias) x += group_of(kParameterType, push.bias, 0u, near);
-    if (index < push.rows && g <= last) {
-      store_group(kResultType, kAligned, push.result, result, g, push.dim - 4u * g, x);
+    [[unroll]] for (uint i = 0; i < kStepGroups; ++i, g += kLanes) {
+      uint near = min(g, last);
+      vec4 x = (group_of(kDataType, push.data, data, near) - mean) * factor;
+      if (kHasWeight) x *= group_of(kParameterType, push.weight, 0u, near);
+      if (kHasBias) x += group_of(kParameterType, push.bias, 0u, near);
+      if (index < push.rows && g <= last) {
+        store_group(kResultType, kAligned, push.result, result, g, push.dim - 4u * g, x);
+      }
     }
-    g += kLanes;
   } while (g < groups);
 }
