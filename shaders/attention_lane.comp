@@ -73,7 +73,7 @@ const bool kWideHalf = kWideOneByOne && kHalf;
 const bool kOneKey = kPicked || kOneByOne || kWideHalf;
 const bool kFewKeys = kLongHalf || kLongMasked || kWideOneByOne;
 const uint kStep = kOneKey ? 1u : kFewKeys ? kBlockKv / 2u : kBlockKv;
-const bool kPasses = kFewLanes;
+const bool kMayPassReads = kFewLanes, kMayPassWrites = kFewLanes;
 
 #include "lib/passes.glsl"
 

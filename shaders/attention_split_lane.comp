@@ -46,7 +46,8 @@ const bool kHalf = kKvType != WEFT_TYPE_F32, kHalfOrLong = kHalf || kHeadDim > 1
 const bool kTooLong = kHeadDim > 256u, kOneByOne = !kAligned || kTooLong;
 const bool kOneKey = kHalfOrLong && kOneByOne;
 const uint kStep = kOneKey ? 1u : kBlockKv;
-const bool kPasses = kBlockQ > 1u;
+// A query that a loop has held is one for each invocation: the scalar code would be lost.
+const bool kMayPassReads = kBlockQ > 1u, kMayPassWrites = true;
 
 #include "lib/passes.glsl"
 
