@@ -95,6 +95,8 @@ Html card(const Report& report, std::size_t index) {
   Html html;
   html.raw("<article class=\"card ").raw(colour_of(index)).raw("\"><h2>").add(chip(index));
   html.text(" " + device.name).raw("</h2><p class=\"quiet\">").text(device.type);
+  // A driver that runs on the host does not say on what.
+  if (device.type == "cpu" && !device.host_cpu.empty()) html.text(" (" + device.host_cpu + ")");
   if (!device.type.empty()) html.raw(", ");
   html.text("driver " + device.driver_name + " " + device.driver_info).raw("</p>");
   if (mean.value) html.raw("<p class=\"big\">").text(show_percent(*mean.value)).raw("</p>");

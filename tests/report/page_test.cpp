@@ -285,6 +285,15 @@ TEST_CASE("Weft's attention alone is a mark and a column of its suite, and no he
   CHECK(count_in(page, "class=\"n behind\"") == 0);
 }
 
+TEST_CASE("a card of a driver that runs on the host names the host's processor") {
+  Measurement one = example("cpu.json");
+  one.host_cpu = "Example & Co";
+  one.type = "cpu";
+  CHECK(count_in(make_page({{one}, {}, {}}), ">cpu (Example &amp; Co), driver ") == 1);
+  one.type = "integrated";
+  CHECK(count_in(make_page({{one}, {}, {}}), ">integrated, driver ") == 1);
+}
+
 TEST_CASE("what is of another commit than the file's says so") {
   Measurement one = example("cpu.json");
   const std::string suite = one.cases[0].suite;
